@@ -1,0 +1,54 @@
+/** Compiles src, test, bench and examples to dist/ when one of them changed, and removes outputs whose source is gone. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const STAMP = "dist/.built";
+const SOURCES = ["src", "test", "bench", "examples"];
+
+function files(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath || entry.path, entry.name));
+}
+
+function fingerprint(root) {
+  const inputs = SOURCES.flatMap((folder) => files(join(root, folder))).filter((file) => file.endsWith(".ts"));
+  const hash = createHash("sha256");
+  for (const file of [...inputs.sort(), join(root, "tsconfig.json"), join(root, "package-lock.json")]) {
+    const { mtimeMs, size } = statSync(file);
+    hash.update(`${file} ${mtimeMs} ${size}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Whether dist/ is what the sources compile to. */
+export function isBuilt(root = ROOT) {
+  const stamp = join(root, STAMP);
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint(root);
+}
+
+/** The compiled files under dist/ that no source explains any more. */
+export function staleOutputs(root = ROOT) {
+  const dist = join(root, "dist");
+  return files(dist).filter((file) => {
+    const source = relative(dist, file).replace(/(\.js|\.d\.ts)(\.map)?$/, ".ts");
+    return SOURCES.includes(source.split(sep)[0]) && !existsSync(join(root, source));
+  });
+}
+
+/** Returns tsc's exit code; its messages go to stderr. */
+export function build(root = ROOT) {
+  const before = fingerprint(root); // a file saved during the build is built the next time
+  for (const file of staleOutputs(root)) rmSync(file);
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const { status } = spawnSync(process.execPath, [tsc, "-p", root], { stdio: ["ignore", 2, 2] });
+  if (status === 0) writeFileSync(join(root, STAMP), before);
+  return status ?? 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = build();

@@ -1,0 +1,25 @@
+/** Checks what `npm pack` would publish: everything that runs, and nothing else. */
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+
+const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ["npm"];
+const args = [...npm.slice(1), "pack", "--dry-run", "--json", "--ignore-scripts"];
+const report = JSON.parse(execFileSync(npm[0], args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+const packed = Object.values(report)[0].files.map(({ path }) => path);
+
+const needed = [
+  "LICENSE",
+  "README.md",
+  "dist/src/index.js",
+  "dist/src/index.d.ts",
+  "dist/src/cli/main.js",
+  ...readdirSync("shaders").map((name) => `shaders/${name}`),
+];
+const missing = needed.filter((path) => !packed.includes(path));
+const allowed = /^(dist\/src\/.+|shaders\/.+\.wgsl|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
+const stray = packed.filter((path) => !allowed.test(path));
+
+for (const path of missing) console.error(`the package lacks ${path}`);
+for (const path of stray) console.error(`the package must not hold ${path}`);
+if (missing.length + stray.length > 0) process.exit(1);
+console.log(`The package holds ${packed.length} files.`);

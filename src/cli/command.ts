@@ -1,0 +1,105 @@
+/**
+ * What every subcommand shares: how it starts, ends and fails, how it shows progress, how it writes numbers.
+ *
+ * Exit codes: 0 done, 1 the job failed, 2 wrong usage, 130 interrupted.
+ *
+ * A subcommand's file exports `add<Name>(program)`. It loads what needs Dawn inside its action (`await import(…)`), so
+ * that `--help` is instant and `doctor` works where Dawn does not load.
+ */
+import { SingleBar } from "cli-progress";
+import { Command } from "commander";
+
+/** The user asked for something that cannot be meant; exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A new subcommand of `program`; its usage errors begin with `masa <name>:`. */
+export function addCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .showHelpAfterError(`Run 'masa ${name} --help' for its arguments and options.`)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `masa ${name}: `)) });
+}
+
+/**
+ * Wraps what a subcommand does for commander's `.action()`. The action gets a signal that Ctrl-C aborts, then
+ * commander's arguments. It fails by throwing: the message goes to stderr, the stack only with `--debug`.
+ * A second Ctrl-C ends the process at once.
+ */
+export function runCommand<Args extends unknown[]>(
+  name: string,
+  action: (signal: AbortSignal, ...args: Args) => Promise<void>,
+): (...args: Args) => Promise<void> {
+  return async (...args) => {
+    const controller = new AbortController();
+    const interrupt = () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort();
+      process.stderr.write(`\nmasa ${name}: stopping; press Ctrl-C again to stop at once\n`);
+    };
+    process.on("SIGINT", interrupt);
+    try {
+      await action(controller.signal, ...args);
+    } catch (error) {
+      process.exitCode = report(name, error, controller.signal.aborted, isDebug(args.at(-1)));
+    } finally {
+      process.off("SIGINT", interrupt);
+    }
+  };
+}
+
+function isDebug(command: unknown): boolean {
+  return command instanceof Command && command.optsWithGlobals().debug === true;
+}
+
+function report(name: string, error: unknown, interrupted: boolean, debug: boolean): number {
+  const known = error instanceof Error ? error : new Error(String(error));
+  if (interrupted) {
+    process.stderr.write(`masa ${name}: interrupted\n`);
+    return 130;
+  }
+  process.stderr.write(`masa ${name}: ${debug ? (known.stack ?? known.message) : known.message}\n`);
+  for (let cause = known.cause; debug && cause instanceof Error; cause = cause.cause)
+    process.stderr.write(`caused by: ${cause.stack}\n`);
+  if (!(known instanceof UsageError)) return 1;
+  process.stderr.write(`Run 'masa ${name} --help' for its arguments and options.\n`);
+  return 2;
+}
+
+/** Shows the stages of a long job on stderr: a bar on a terminal, otherwise one line as each stage begins. */
+export class Progress {
+  #bar: SingleBar | undefined;
+
+  /** Ends the stage before and begins one of `total` steps. */
+  stage(name: string, total: number): void {
+    this.stop();
+    if (!process.stderr.isTTY) {
+      process.stderr.write(`${name}\n`);
+      return;
+    }
+    const format = `${name} [{bar}] {value}/{total} {duration_formatted}`;
+    this.#bar = new SingleBar({ format, barsize: 30, hideCursor: false, stream: process.stderr });
+    this.#bar.start(total, 0);
+  }
+
+  /** `done` steps of the stage are finished. */
+  update(done: number): void {
+    this.#bar?.update(done);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
+/** 340 → "340 ms", 1240 → "1.24 s", 125000 → "2 min 5 s". */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 59.95) return `${seconds.toPrecision(3)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
