@@ -1,7 +1,16 @@
 /** Compiles src, test, bench and examples to dist/ when one of them changed, and removes outputs whose source is gone. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -41,14 +50,26 @@ export function staleOutputs(root = ROOT) {
   });
 }
 
+/** Lets `npx masa` find the command of this checkout; without the link npx asks whether it may install the package. */
+function linkCommand(root) {
+  const main = join(root, "dist/src/cli/main.js");
+  const link = join(root, "node_modules/.bin/masa");
+  if (process.platform === "win32" || !existsSync(main)) return;
+  chmodSync(main, 0o755);
+  rmSync(link, { force: true });
+  symlinkSync("../../dist/src/cli/main.js", link);
+}
+
 /** Returns tsc's exit code; its messages go to stderr. */
 export function build(root = ROOT) {
   const before = fingerprint(root); // a file saved during the build is built the next time
   for (const file of staleOutputs(root)) rmSync(file);
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const { status } = spawnSync(process.execPath, [tsc, "-p", root], { stdio: ["ignore", 2, 2] });
-  if (status === 0) writeFileSync(join(root, STAMP), before);
-  return status ?? 1;
+  if (status !== 0) return status ?? 1;
+  linkCommand(root);
+  writeFileSync(join(root, STAMP), before);
+  return 0;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = build();
