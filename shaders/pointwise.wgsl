@@ -1,0 +1,74 @@
+// y = OP(a, b), one thread an element of y; a and b are broadcast to y's shape.
+//
+//   y [d0, d1, d2, d3]; a and b with stride 0 along the sides they are broadcast over.
+//   An operation of one operand ignores b; alpha is its scalar (slope, factor, summand).
+// Cost: one load an operand, one store. With SAME, all three have one shape and no index is taken apart.
+
+const ADD = 0u;
+const SUB = 1u;
+const MUL = 2u;
+const DIV = 3u;
+const RELU = 4u;
+const RELU_GRADIENT = 5u;
+const LEAKY_RELU = 6u;
+const LEAKY_RELU_GRADIENT = 7u;
+const NEG = 8u;
+const ABS = 9u;
+const SIGN = 10u;
+const SQUARE = 11u;
+const SCALE = 12u;
+const SHIFT = 13u;
+
+const OP = ADD;
+const SAME = true;
+
+struct Params {
+  count: u32,
+  d1: u32, d2: u32, d3: u32,
+  a0: u32, a1: u32, a2: u32, a3: u32,
+  b0: u32, b1: u32, b2: u32, b3: u32,
+  alpha: f32,
+}
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+fn apply(p: f32, q: f32) -> f32 {
+  switch OP {
+    case ADD: { return p + q; }
+    case SUB: { return p - q; }
+    case MUL: { return p * q; }
+    case DIV: { return p / q; }
+    case RELU: { return max(p, 0.0); }
+    // p is the output of relu or the input of leaky_relu, q the gradient that arrives.
+    case RELU_GRADIENT: { return select(0.0, q, p > 0.0); }
+    case LEAKY_RELU: { return select(params.alpha * p, p, p > 0.0); }
+    case LEAKY_RELU_GRADIENT: { return select(params.alpha * q, q, p > 0.0); }
+    case NEG: { return -p; }
+    case ABS: { return abs(p); }
+    case SIGN: { return sign(p); }
+    case SQUARE: { return p * p; }
+    case SCALE: { return params.alpha * p; }
+    case SHIFT: { return p + params.alpha; }
+    default: { return 0.0; }
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.count) { return; }
+  if (SAME) {
+    y[i] = apply(a[i], b[i]);
+    return;
+  }
+  let i3 = i % params.d3;
+  let i2 = i / params.d3 % params.d2;
+  let i1 = i / (params.d3 * params.d2) % params.d1;
+  let i0 = i / (params.d3 * params.d2 * params.d1);
+  let p = a[i0 * params.a0 + i1 * params.a1 + i2 * params.a2 + i3 * params.a3];
+  let q = b[i0 * params.b0 + i1 * params.b1 + i2 * params.b2 + i3 * params.b3];
+  y[i] = apply(p, q);
+}

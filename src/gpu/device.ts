@@ -1,0 +1,350 @@
+/**
+ * One GPU device and everything on it: buffers counted to the byte, pipelines compiled once, commands, readback.
+ *
+ * WebGPU reports most failures late and elsewhere (error scopes, events, a `lost` promise); here every one of them
+ * fails the call that caused it, and after a loss every further call fails.
+ */
+import {
+  DeviceLostError,
+  formatBytes,
+  type GpuError,
+  LimitError,
+  NoAdapterError,
+  OutOfGpuMemoryError,
+  ValidationError,
+} from "./errors.js";
+import { compilePipeline, type Pipeline, type PipelineSpec, pipelineKey } from "./pipeline.js";
+
+/** What the host gives the runtime: a browser page and Node differ only in this. */
+export interface Platform {
+  /** The WebGPU entry point; `adapter` narrows it to adapters of that name where the host can. */
+  gpu(adapter: string | undefined): GPU;
+  /** The text of `shaders/<name>.wgsl`. */
+  shader(name: string): string;
+  /** Told once when the adapter is software. */
+  warn(message: string): void;
+}
+
+export interface DeviceOptions {
+  /** A substring of the adapter's name, any case. */
+  adapter?: string | undefined;
+  powerPreference?: GPUPowerPreference | undefined;
+  /** Limits to ask for instead of the adapter's own: to test the path of a smaller GPU. */
+  limits?: Partial<Record<LimitName, number>> | undefined;
+  /** Most bytes of GPU memory this device may hold; without it only the driver limits them. */
+  memoryLimit?: number | undefined;
+}
+
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxUniformBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+export type LimitName = (typeof LIMITS)[number];
+export type Limits = Readonly<Record<LimitName, number>>;
+
+const FEATURES = ["timestamp-query", "subgroups", "shader-f16"] as const;
+export type Feature = (typeof FEATURES)[number];
+
+export interface AdapterInfo {
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  /** The adapter computes on the CPU (lavapipe, SwiftShader, WARP). */
+  readonly software: boolean;
+}
+
+/** A buffer that the device accounts for. `destroy()` gives its bytes back; twice is harmless. */
+export interface Buffer {
+  readonly label: string;
+  readonly bytes: number;
+  readonly gpu: GPUBuffer;
+  destroy(): void;
+}
+
+export interface BufferRequest {
+  /** Tensor or purpose, for error messages. */
+  readonly label: string;
+  readonly bytes: number;
+  readonly usage: GPUBufferUsageFlags;
+}
+
+export interface MemoryUse {
+  /** Bytes of all living buffers. */
+  readonly bytes: number;
+  readonly buffers: number;
+  /** The most bytes that ever lived at once. */
+  readonly peakBytes: number;
+}
+
+/** The usage flags, spelled out because Node has no WebGPU globals. */
+export const BufferUsage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 } as const;
+const MAP_MODE_READ = 1;
+
+/** One dispatch, ready to encode. */
+export interface Command {
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+export class Device {
+  readonly #living = new Set<Buffer>();
+  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  #bytes = 0;
+  #peakBytes = 0;
+  #failure: GpuError | undefined;
+  #closed = false;
+
+  private constructor(
+    /** Held because Dawn's device stops working once its instance is collected. */
+    readonly instance: GPU,
+    readonly gpu: GPUDevice,
+    readonly info: AdapterInfo,
+    readonly limits: Limits,
+    readonly features: ReadonlySet<Feature>,
+    readonly platform: Platform,
+    readonly memoryLimit: number | undefined,
+  ) {
+    gpu.addEventListener("uncapturederror", (event) => {
+      this.#failure ??= new ValidationError(`WebGPU error outside any call: ${event.error.message}`, REPORT);
+    });
+    void gpu.lost.then((lost) => {
+      if (!this.#closed) this.#failure = lostError(`${lost.reason}: ${lost.message}`);
+    });
+  }
+
+  /** Asks `platform` for an adapter and opens a device on it. Throws `NoAdapterError`, `LimitError`. */
+  static async open(platform: Platform, options: DeviceOptions = {}): Promise<Device> {
+    const instance = platform.gpu(options.adapter);
+    const adapter = await requestAdapter(instance, options);
+    const info = describe(adapter);
+    const limits = Object.fromEntries(LIMITS.map((name) => [name, options.limits?.[name] ?? adapter.limits[name]]));
+    for (const name of LIMITS) {
+      if ((limits[name] as number) > adapter.limits[name])
+        throw new LimitError(`${name} ${limits[name]} is above this adapter's ${adapter.limits[name]}`, "Ask for less");
+    }
+    const features = FEATURES.filter((feature) => adapter.features.has(feature));
+    const gpu = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features });
+    if (info.software) platform.warn(`adapter ${info.name} is software: it computes on the CPU, slowly`);
+    return new Device(instance, gpu, info, limits as Limits, new Set(features), platform, options.memoryLimit);
+  }
+
+  /** Throws what has gone wrong since the last call, or that the device is closed. */
+  check(): void {
+    if (this.#closed) throw new DeviceLostError("the device is closed", "Open a new one with openDevice()");
+    if (this.#failure) throw this.#failure;
+  }
+
+  memory(): MemoryUse {
+    return { bytes: this.#bytes, buffers: this.#living.size, peakBytes: this.#peakBytes };
+  }
+
+  /** Creates all the buffers or none. Throws `LimitError` or `OutOfGpuMemoryError` with the label of the one at fault. */
+  async allocate(requests: readonly BufferRequest[]): Promise<Buffer[]> {
+    this.check();
+    for (const { label, bytes } of requests) this.#checkSize(label, bytes);
+    const results = await Promise.allSettled(requests.map((request) => this.#create(request)));
+    const failed = results.find((result) => result.status === "rejected");
+    const made = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    if (!failed) return made;
+    for (const buffer of made) buffer.destroy();
+    throw failed.reason;
+  }
+
+  #checkSize(label: string, bytes: number): void {
+    if (bytes > this.limits.maxBufferSize)
+      throw new LimitError(
+        `${label} needs ${formatBytes(bytes)}, this adapter's largest buffer is ${formatBytes(this.limits.maxBufferSize)}`,
+        "Use a smaller image, reference or batch",
+      );
+  }
+
+  async #create({ label, bytes, usage }: BufferRequest): Promise<Buffer> {
+    if (this.memoryLimit !== undefined && this.#bytes + bytes > this.memoryLimit)
+      throw new OutOfGpuMemoryError(label, bytes, this.#bytes, this.memoryLimit);
+    let gpu: GPUBuffer | undefined;
+    const buffer: Buffer = {
+      label,
+      bytes,
+      get gpu() {
+        return gpu as GPUBuffer;
+      },
+      destroy: () => {
+        if (!this.#living.delete(buffer)) return;
+        this.#bytes -= bytes;
+        gpu?.destroy();
+      },
+    };
+    // Counted before the driver answers, so that calls made meanwhile see it.
+    this.#living.add(buffer);
+    this.#bytes += bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
+    try {
+      await this.guard(label, () => {
+        gpu = this.gpu.createBuffer({ label, size: Math.max(4, bytes), usage });
+      });
+    } catch (error) {
+      buffer.destroy();
+      if (error instanceof OutOfGpuMemoryError) throw new OutOfGpuMemoryError(label, bytes, this.#bytes);
+      throw error;
+    }
+    return buffer;
+  }
+
+  /** The compiled pipeline of a shader with its constants; each is compiled once. */
+  pipeline(spec: PipelineSpec): Promise<Pipeline> {
+    const key = pipelineKey(spec);
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = compilePipeline(this, spec);
+      pipeline.catch(() => this.#pipelines.delete(key));
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  /** Runs `commands` in order. Resolves once WebGPU has accepted them, which is before they are done. */
+  submit(commands: Iterable<Command>, copies: readonly Copy[] = []): Promise<void> {
+    return this.guard("submit", () => {
+      const encoder = this.gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (const { pipeline, bindGroup, workgroups } of commands) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+      pass.end();
+      for (const { from, to, bytes } of copies) encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, bytes);
+      this.gpu.queue.submit([encoder.finish()]);
+    });
+  }
+
+  /** Resolves when everything submitted so far is done. */
+  async finish(): Promise<void> {
+    this.check();
+    await this.gpu.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  /** Copies `data` to the start of `buffer`, in queue order. */
+  write(buffer: Buffer, data: Float32Array | Int32Array | Uint32Array | Uint8Array): void {
+    this.check();
+    this.gpu.queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+
+  /** The first `bytes` of a MAP_READ buffer, once all work before is done. */
+  async mapped(buffer: Buffer, bytes: number): Promise<ArrayBuffer> {
+    this.check();
+    try {
+      await buffer.gpu.mapAsync(MAP_MODE_READ, 0, Math.max(4, bytes));
+    } catch (error) {
+      this.check();
+      throw lostError(
+        `reading ${buffer.label} failed${error instanceof Error && error.message ? `: ${error.message}` : ""}`,
+      );
+    }
+    this.check();
+    const copy = buffer.gpu.getMappedRange(0, Math.max(4, bytes)).slice(0, bytes);
+    buffer.gpu.unmap();
+    return copy;
+  }
+
+  /** The first `bytes` of any COPY_SRC buffer. */
+  async read(buffer: Buffer, bytes = buffer.bytes): Promise<ArrayBuffer> {
+    const usage = BufferUsage.MAP_READ | BufferUsage.COPY_DST;
+    const [staging] = (await this.allocate([{ label: `readback of ${buffer.label}`, bytes, usage }])) as [Buffer];
+    try {
+      await this.submit([], [{ from: buffer, to: staging, bytes }]);
+      return await this.mapped(staging, bytes);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Runs `encode` (synchronous WebGPU calls) and throws whatever error WebGPU reports for it. */
+  async guard<T>(label: string, encode: () => T): Promise<T> {
+    this.check();
+    const filters = ["internal", "out-of-memory", "validation"] as const;
+    for (const filter of filters) this.gpu.pushErrorScope(filter);
+    let result: T;
+    let scopes: Promise<GPUError | null>[];
+    try {
+      result = encode();
+    } finally {
+      scopes = filters.map(() => this.gpu.popErrorScope());
+    }
+    const [validation, memory, internal] = await Promise.all(scopes).catch((error: unknown) => {
+      this.check();
+      throw lostError(`${label}: ${error}`);
+    });
+    this.check();
+    if (memory) throw new OutOfGpuMemoryError(label, 0, this.#bytes);
+    const error = validation ?? internal;
+    if (error) throw new ValidationError(`${label}: ${error.message.trim()}`, REPORT);
+    return result;
+  }
+
+  /** Frees every buffer and the device itself; further calls throw. Safe to repeat. */
+  close(): void {
+    if (this.#closed) return;
+    for (const buffer of [...this.#living]) buffer.destroy();
+    this.#pipelines.clear();
+    this.#closed = true;
+    this.gpu.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+export interface Copy {
+  readonly from: Buffer;
+  readonly to: Buffer;
+  readonly bytes: number;
+}
+
+const REPORT = "This is a fault of masa-webgpu or the driver: please report it with the output of 'masa doctor'";
+
+function lostError(what: string): DeviceLostError {
+  return new DeviceLostError(
+    `the GPU device was lost (${what})`,
+    "Open a new device and run again; if it returns, the driver may have reset: use smaller images or batches",
+  );
+}
+
+async function requestAdapter(instance: GPU, options: DeviceOptions): Promise<GPUAdapter> {
+  const request = options.powerPreference ? { powerPreference: options.powerPreference } : {};
+  const adapter = await instance.requestAdapter(request);
+  const wanted = options.adapter?.toLowerCase();
+  const remedy =
+    "'masa doctor' lists what this machine has; 'npm run setup' installs a software driver on Debian and Ubuntu";
+  if (!adapter) {
+    const what = wanted ? `no GPU adapter has '${options.adapter}' in its name` : "no GPU adapter was found";
+    throw new NoAdapterError(what, remedy);
+  }
+  const name = describe(adapter).name;
+  if (wanted && !`${name} ${adapter.info.vendor}`.toLowerCase().includes(wanted))
+    throw new NoAdapterError(`the adapter is '${name}', not '${options.adapter}'`, remedy);
+  if (/\bnull\b/i.test(`${adapter.info.description} ${adapter.info.device} ${adapter.info.vendor}`))
+    throw new NoAdapterError("only Dawn's null backend was found, which computes nothing", remedy);
+  return adapter;
+}
+
+function describe(adapter: GPUAdapter): AdapterInfo {
+  const { vendor, architecture, device, description } = adapter.info;
+  const name = device || description || `${vendor} ${architecture}`.trim() || "unnamed adapter";
+  const software =
+    adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|basic render/i.test(`${name} ${description}`);
+  return { name, vendor, architecture, description, software };
+}

@@ -1,0 +1,344 @@
+/**
+ * A plan: a traced graph made ready for one device, run as often as wanted.
+ *
+ * Making it records the dispatches of the operations that are needed, lays out memory, compiles pipelines in parallel,
+ * and creates every bind group and parameter block once. A run writes the inputs, replays the dispatches and reads back
+ * what was asked for.
+ */
+import { type Buffer, type BufferRequest, BufferUsage, type Command, type Device } from "../gpu/device.js";
+import { formatBytes, LimitError, ShapeError } from "../gpu/errors.js";
+import type { Pipeline } from "../gpu/pipeline.js";
+import { packParams } from "../gpu/shader.js";
+import {
+  type Dispatch,
+  type Dtype,
+  isSlice,
+  type Operand,
+  Recorder,
+  type Shape,
+  SLICE_ALIGNMENT,
+} from "../kernels/kernel.js";
+import { byteSize, layOut, operandOf, storage } from "./layout.js";
+import { Constant, type Graph, GraphError, Input, input, type Node, type Tensor, trace, Variable } from "./tensor.js";
+
+export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: Dtype };
+export type Data = Float32Array | Int32Array | Uint32Array;
+
+export interface RunOptions<Name extends string = string> {
+  /** Outputs to read back; default all. */
+  readonly read?: readonly Name[];
+  /** Called as work completes: the share done, 0 to 1, and the scope of the network that runs next. */
+  readonly onProgress?: (done: number, scope: string) => void;
+  /** Stops between dispatches; `run` then throws the signal's reason. Variables may be half updated. */
+  readonly signal?: AbortSignal;
+}
+
+type Recorded = Recorder["dispatches"][number] & { readonly scope: string };
+
+/** Dispatches handed to the GPU at once: few enough that none runs into a driver's watchdog. */
+const SUBMIT = 16;
+/** WebGPU's default alignment of uniform offsets. */
+const PARAMS_ALIGNMENT = 256;
+
+/**
+ * Traces `build` for inputs of the given shapes and makes a plan of it on `device`. `build` gets the input tensors and
+ * returns the tensors that a run reads back, by name; in-place updates recorded inside run as well.
+ *
+ * Throws `ShapeError`, `GraphError`, `LimitError` (naming the tensor), `OutOfGpuMemoryError`, `ShaderError`.
+ */
+export async function compile<In extends string, Out extends string>(
+  device: Device,
+  inputs: Readonly<Record<In, InputSpec>>,
+  build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+): Promise<Plan<In, Out>> {
+  const { graph, result } = trace(() => {
+    const tensors = Object.entries<InputSpec>(inputs).map(([name, spec]) =>
+      "shape" in spec ? [name, input(name, spec.shape, spec.dtype)] : [name, input(name, spec)],
+    );
+    return build(Object.fromEntries(tensors));
+  });
+  const plan = new Plan<In, Out>(device, graph, result);
+  await plan.prepare();
+  return plan;
+}
+
+export class Plan<In extends string = string, Out extends string = string> {
+  readonly #device: Device;
+  readonly #inputs: readonly Input[];
+  readonly #outputs: readonly [Out, Tensor][];
+  readonly #dispatches: Recorded[];
+  readonly #persistent = new Set<Operand>();
+  readonly #buffers = new Map<Operand, Buffer>();
+  readonly #staging = new Map<string, Buffer>();
+  readonly #owned: Buffer[] = [];
+  #commands: (Command & { readonly scope: string })[] = [];
+  #running = false;
+  #disposed = false;
+  /** Bytes of GPU memory that the plan takes for itself; variables come on top. Known before any is taken. */
+  readonly bytes: number;
+  readonly #slots: ReturnType<typeof layOut>;
+
+  /** Use `compile`. */
+  constructor(device: Device, graph: Graph, outputs: Readonly<Record<Out, Tensor>>) {
+    device.check();
+    this.#device = device;
+    this.#inputs = graph.inputs;
+    this.#outputs = Object.entries(outputs) as [Out, Tensor][];
+    this.#dispatches = recordDispatches(device, liveNodes(graph, Object.values(outputs)));
+    const roots = this.#dispatches.flatMap(({ bindings }) => Object.values(bindings).map((b) => storage(operandOf(b))));
+    for (const operand of [...graph.inputs, ...roots, ...this.#outputs.map(([, tensor]) => storage(tensor))]) {
+      if (operand instanceof Variable || operand instanceof Input || operand instanceof Constant)
+        this.#persistent.add(operand);
+    }
+    const kept = new Set(this.#outputs.map(([, tensor]) => storage(tensor)));
+    this.#slots = layOut(this.#dispatches, (operand) => this.#persistent.has(operand), kept);
+    this.bytes = this.#requests().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Takes the GPU memory and compiles. */
+  async prepare(): Promise<void> {
+    const device = this.#device;
+    const pipelines = await Promise.all(
+      this.#dispatches.map(({ shader, entry = "main", constants = {} }) =>
+        device.pipeline({ shader, entry, constants }),
+      ),
+    );
+    for (const [i, dispatch] of this.#dispatches.entries()) checkBindings(device, dispatch, pipelines[i] as Pipeline);
+    const params = packAll(this.#dispatches, pipelines);
+    const [block, ...buffers] = (await device.allocate(this.#requests())) as [Buffer, ...Buffer[]];
+    this.#owned.push(block, ...buffers);
+    device.write(block, params);
+    this.#assign(buffers);
+    this.#commands = await this.#createCommands(pipelines, block);
+  }
+
+  /** What the plan allocates, in a fixed order: parameter blocks, own tensors, slots of temporaries, staging. */
+  #requests(): BufferRequest[] {
+    const usage = BufferUsage.STORAGE | BufferUsage.UNIFORM | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
+    const own = [...this.#persistent].filter((operand) => !(operand instanceof Variable));
+    return [
+      {
+        label: "parameters of the kernels",
+        bytes: Math.max(1, this.#dispatches.length) * PARAMS_ALIGNMENT,
+        usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST,
+      },
+      ...own.map((operand) => ({ label: operand.name, bytes: byteSize(operand), usage })),
+      ...this.#slots.slots.map(({ label, bytes }) => ({ label, bytes, usage })),
+      ...this.#outputs.map(([name, tensor]) => ({
+        label: `readback of ${name}`,
+        bytes: byteSize(tensor),
+        usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
+      })),
+    ];
+  }
+
+  #assign(buffers: readonly Buffer[]): void {
+    let next = 0;
+    for (const operand of this.#persistent) {
+      if (operand instanceof Variable) {
+        if (!operand.buffer)
+          throw new GraphError(`${operand.name} is not on a GPU`, "Call parameters.allocate(device) first");
+        this.#buffers.set(operand, operand.buffer);
+        continue;
+      }
+      const buffer = buffers[next++] as Buffer;
+      this.#buffers.set(operand, buffer);
+      if (operand instanceof Constant) this.#device.write(buffer, operand.data);
+    }
+    const bySlot = new Map(this.#slots.slots.map((slot) => [slot, buffers[next++] as Buffer]));
+    for (const [operand, slot] of this.#slots.slotOf) this.#buffers.set(operand, bySlot.get(slot) as Buffer);
+    for (const [name] of this.#outputs) this.#staging.set(name, buffers[next++] as Buffer);
+  }
+
+  #createCommands(pipelines: readonly Pipeline[], block: Buffer) {
+    return this.#device.guard("plan", () =>
+      this.#dispatches.map((dispatch, i) => {
+        const pipeline = pipelines[i] as Pipeline;
+        const entries = pipeline.interface.bindings.map(({ name, index }) => ({
+          binding: index,
+          resource: this.#resource(dispatch, name),
+        }));
+        const { paramsIndex } = pipeline.interface;
+        if (paramsIndex !== undefined) {
+          const resource = { buffer: block.gpu, offset: i * PARAMS_ALIGNMENT, size: PARAMS_ALIGNMENT };
+          entries.push({ binding: paramsIndex, resource });
+        }
+        const bindGroup = this.#device.gpu.createBindGroup({ label: dispatch.label, layout: pipeline.layout, entries });
+        const { label, scope, workgroups } = dispatch;
+        return { label, scope, pipeline: pipeline.gpu, bindGroup, workgroups };
+      }),
+    );
+  }
+
+  #resource(dispatch: Dispatch, name: string): GPUBufferBinding {
+    const binding = dispatch.bindings[name] as Operand;
+    const buffer = (this.#buffers.get(storage(operandOf(binding))) as Buffer).gpu;
+    if (isSlice(binding)) return { buffer, offset: 4 * binding.offset, size: 4 * binding.length };
+    return { buffer, offset: 0, size: byteSize(binding) };
+  }
+
+  /** Number of dispatches of a run. */
+  get dispatchCount(): number {
+    return this.#dispatches.length;
+  }
+
+  /**
+   * Runs once with new data and returns the outputs: Float32Array for f32 tensors, Int32Array or Uint32Array for
+   * indices, flat and row-major. Throws `ShapeError` where an input is missing or of the wrong length.
+   */
+  async run(data: Readonly<Record<In, Data>>, options: RunOptions<Out> = {}): Promise<Record<Out, Data>> {
+    if (this.#disposed) throw new GraphError("the plan was disposed", "Compile it again");
+    if (this.#running) throw new GraphError("the plan is running", "Await one run before the next");
+    this.#running = true;
+    try {
+      this.#writeInputs(data);
+      await this.#replay(options);
+      return await this.#readOutputs(options.read ?? this.#outputs.map(([name]) => name));
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #writeInputs(data: Readonly<Record<string, Data>>): void {
+    for (const tensor of this.#inputs) {
+      const values = data[tensor.name];
+      if (!values) throw new ShapeError("run", `input ${tensor.name}`, `is missing; its shape is [${tensor.shape}]`);
+      if (values.length !== tensor.size)
+        throw new ShapeError(
+          "run",
+          `input ${tensor.name}`,
+          `has ${values.length} values, its shape is [${tensor.shape}]`,
+        );
+      if (values instanceof Float32Array !== (tensor.dtype === "f32"))
+        throw new ShapeError(
+          "run",
+          `input ${tensor.name}`,
+          `is a ${values.constructor.name}, the tensor is ${tensor.dtype}`,
+        );
+      this.#device.write(this.#buffers.get(tensor) as Buffer, values);
+    }
+  }
+
+  async #replay({ onProgress, signal }: RunOptions<Out>): Promise<void> {
+    const watched = onProgress !== undefined || signal !== undefined;
+    for (let i = 0; i < this.#commands.length; i += SUBMIT) {
+      signal?.throwIfAborted();
+      onProgress?.(i / this.#commands.length, this.#commands[i]?.scope ?? "");
+      const submitted = this.#device.submit(this.#commands.slice(i, i + SUBMIT));
+      await submitted;
+      if (watched) await this.#device.finish();
+    }
+    signal?.throwIfAborted();
+    onProgress?.(1, "");
+  }
+
+  async #readOutputs(names: readonly Out[]): Promise<Record<Out, Data>> {
+    const chosen = this.#outputs.filter(([name]) => names.includes(name));
+    await this.#device.submit(
+      [],
+      chosen.map(([name, tensor]) => ({
+        from: this.#buffers.get(storage(tensor)) as Buffer,
+        to: this.#staging.get(name) as Buffer,
+        bytes: byteSize(tensor),
+      })),
+    );
+    const results = await Promise.all(
+      chosen.map(async ([name, tensor]) => {
+        const bytes = await this.#device.mapped(this.#staging.get(name) as Buffer, byteSize(tensor));
+        return [name, typed(bytes, tensor.dtype)] as const;
+      }),
+    );
+    return Object.fromEntries(results) as Record<Out, Data>;
+  }
+
+  /** Frees the plan's GPU memory; variables stay. Safe to repeat. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const buffer of this.#owned) buffer.destroy();
+    this.#owned.length = 0;
+  }
+}
+
+function typed(bytes: ArrayBuffer, dtype: Dtype): Data {
+  if (dtype === "f32") return new Float32Array(bytes);
+  return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+}
+
+/** The nodes that the outputs and the in-place updates need, in recorded order. */
+function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
+  const live = new Set<Node>();
+  const stack = [
+    ...outputs.flatMap(({ node }) => node ?? []),
+    ...graph.nodes.filter((node) => node.updates.length > 0),
+  ];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (live.has(node)) continue;
+    live.add(node);
+    for (const tensor of node.inputs) if (tensor?.node) stack.push(tensor.node);
+  }
+  return [...live].sort((a, b) => a.order - b.order);
+}
+
+function recordDispatches(device: Device, nodes: readonly Node[]): Recorded[] {
+  const { limits, features, info } = device;
+  const recorder = new Recorder({ limits, subgroups: features.has("subgroups"), software: info.software });
+  const scopes: string[] = [];
+  for (const { operation, inputs, outputs, attributes, scope } of nodes) {
+    recorder.label = scope ? `${scope}/${operation.name}` : operation.name;
+    operation.kernel?.(recorder, inputs, outputs, attributes);
+    while (scopes.length < recorder.dispatches.length) scopes.push(scope);
+  }
+  return recorder.dispatches.map((dispatch, i) => ({ ...dispatch, scope: scopes[i] as string }));
+}
+
+/** Checks a dispatch against its shader and the adapter's limits before any GPU memory is taken. */
+function checkBindings(device: Device, { shader, label, bindings }: Recorded, pipeline: Pipeline): void {
+  const declared = pipeline.interface.bindings;
+  const wrong =
+    declared.find(({ name }) => !bindings[name])?.name ??
+    Object.keys(bindings).find((name) => !declared.some((binding) => binding.name === name));
+  if (wrong)
+    throw new GraphError(`${label}: shader ${shader} and its kernel disagree on binding '${wrong}'`, "Correct either");
+  const { maxStorageBufferBindingSize, maxUniformBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
+  const written = new Set<Operand>();
+  for (const { name, access } of declared) {
+    const binding = bindings[name] as Operand;
+    const operand = storage(operandOf(binding));
+    const bytes = isSlice(binding) ? 4 * binding.length : byteSize(binding);
+    const most = access === "uniform" ? maxUniformBufferBindingSize : maxStorageBufferBindingSize;
+    if (bytes > most)
+      throw new LimitError(
+        `${label}: ${operand.name} [${operand.shape}] takes ${formatBytes(bytes)}, this adapter binds ${formatBytes(most)} at most`,
+        "Use a smaller image, reference or batch",
+      );
+    if (isSlice(binding) && binding.offset % SLICE_ALIGNMENT !== 0)
+      throw new GraphError(
+        `${label}: a slice of ${operand.name} starts at ${binding.offset}`,
+        `Align it to ${SLICE_ALIGNMENT}`,
+      );
+    if (access === "write") written.add(operand);
+  }
+  for (const { name, access } of declared) {
+    if (access !== "write" && written.has(storage(operandOf(bindings[name] as Operand))))
+      throw new GraphError(
+        `${label}: '${name}' is read and written in one dispatch`,
+        "Give the output a tensor of its own",
+      );
+  }
+  const count = declared.filter(({ access }) => access !== "uniform").length;
+  if (count > maxStorageBuffersPerShaderStage)
+    throw new LimitError(
+      `${label} binds ${count} buffers, this adapter ${maxStorageBuffersPerShaderStage}`,
+      "Bind fewer",
+    );
+}
+
+/** The parameter blocks of all dispatches, `PARAMS_ALIGNMENT` bytes each. */
+function packAll(dispatches: readonly Recorded[], pipelines: readonly Pipeline[]): Uint8Array {
+  const bytes = new Uint8Array(dispatches.length * PARAMS_ALIGNMENT);
+  for (const [i, { shader, params = {} }] of dispatches.entries()) {
+    const block = packParams(shader, (pipelines[i] as Pipeline).interface.params, params);
+    bytes.set(new Uint8Array(block), i * PARAMS_ALIGNMENT);
+  }
+  return bytes;
+}

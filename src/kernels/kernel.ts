@@ -1,0 +1,98 @@
+/**
+ * What every kernel file uses: operands in, dispatches out. A kernel turns shapes into dispatches of WGSL entry points;
+ * it knows nothing of gradients, of where buffers come from, or of when the dispatches run.
+ */
+import type { Limits } from "../gpu/device.js";
+import { LimitError } from "../gpu/errors.js";
+import type { ConstantValue } from "../gpu/shader.js";
+
+export type Shape = readonly number[];
+export type Dtype = "f32" | "i32" | "u32";
+
+/** A tensor as a kernel sees it: contiguous, row-major, four bytes an element. */
+export interface Operand {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+}
+
+/** A part of an operand: `offset` and `length` in elements; `offset` must be a multiple of `SLICE_ALIGNMENT`. */
+export interface Slice {
+  readonly operand: Operand;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** WebGPU's default alignment of buffer offsets (256 bytes), in elements. */
+export const SLICE_ALIGNMENT = 64;
+
+export type Binding = Operand | Slice;
+
+/** One dispatch of one entry point of one shader. */
+export interface Dispatch {
+  /** `shaders/<shader>.wgsl`. */
+  readonly shader: string;
+  /** Default `main`. */
+  readonly entry?: string;
+  /** New values for `const NAME = …;` lines of the shader. A string is inserted as WGSL. */
+  readonly constants?: Readonly<Record<string, ConstantValue>>;
+  /** Value of every field of the shader's `struct Params`. */
+  readonly params?: Readonly<Record<string, number>>;
+  /** Operand of every binding the shader declares, by name. */
+  readonly bindings: Readonly<Record<string, Binding>>;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** What the machine offers a kernel that chooses between variants. */
+export interface Machine {
+  readonly limits: Limits;
+  readonly subgroups: boolean;
+  /** The adapter computes on the CPU: few wide cores, no fast shared memory. */
+  readonly software: boolean;
+}
+
+/** Collects the dispatches of the operations of a plan, and the scratch tensors they need. */
+export class Recorder {
+  readonly dispatches: (Dispatch & { readonly label: string })[] = [];
+  /** Prefix of labels and scratch names: the operation being recorded. */
+  label = "";
+
+  constructor(readonly machine: Machine) {}
+
+  /** A tensor that only the dispatches recorded with it use. Its contents are undefined at first. */
+  scratch(name: string, shape: Shape, dtype: Dtype = "f32"): Operand {
+    return { name: `${this.label} ${name}`.trim(), shape, dtype };
+  }
+
+  dispatch(dispatch: Dispatch): void {
+    const most = this.machine.limits.maxComputeWorkgroupsPerDimension;
+    if (dispatch.workgroups.some((count) => count > most))
+      throw new LimitError(
+        `${this.label || dispatch.shader}: ${dispatch.workgroups.join("×")} workgroups, this adapter allows ${most} a side`,
+        "Use a smaller image, reference or batch",
+      );
+    this.dispatches.push({ ...dispatch, label: this.label || dispatch.shader });
+  }
+}
+
+export function elements(shape: Shape): number {
+  return shape.reduce((product, side) => product * side, 1);
+}
+
+/** Threads of a workgroup in shaders that walk a flat index. */
+export const FLAT_WORKGROUP = 64;
+const FLAT_ROW = 32768;
+
+/**
+ * Workgroups for a kernel that has one thread an element, `FLAT_WORKGROUP` threads a workgroup. The grid is folded into
+ * rows where it is long; the shader finds its element as `flat_index(id, groups)`:
+ * `id.x + id.y * groups.x * 64u`, and must check it against the count.
+ */
+export function flatGrid(count: number): [number, number, number] {
+  const groups = Math.ceil(count / FLAT_WORKGROUP);
+  return groups <= FLAT_ROW ? [Math.max(1, groups), 1, 1] : [FLAT_ROW, Math.ceil(groups / FLAT_ROW), 1];
+}
+
+export function isSlice(binding: Binding): binding is Slice {
+  return "operand" in binding;
+}

@@ -1,0 +1,214 @@
+/**
+ * The check every operation passes, on seeded random shapes:
+ *
+ *  1. GPU output against the float64 reference;
+ *  2. GPU gradient against the float64 reference gradient;
+ *  3. the reference gradient against central differences of the reference, along random directions;
+ *  4. for inputs in which the operation is linear, the adjoint identity ⟨J v, u⟩ = ⟨v, Jᵀ u⟩ on the GPU.
+ *
+ * 1 and 2 use the error bound of a float32 sum of K products, 4·√K·2⁻²⁴·Σ|terms|: the √K is how rounding errors of
+ * random sign add up, the 4 is a margin for WGSL's looser division and square root. Σ|terms| is what the reference
+ * gives for the absolute values of its inputs, or what the test names where the operation is not multilinear.
+ */
+import { expect } from "chai";
+import { grad } from "../../src/graph/grad.js";
+import { compile } from "../../src/graph/plan.js";
+import { input, type Tensor } from "../../src/graph/tensor.js";
+import { map, type NdArray, ndarray } from "../../src/reference/array.js";
+import { testDevice } from "../device.js";
+
+export type Arrays = Readonly<Record<string, NdArray>>;
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+export interface OperationCheck<A> {
+  /** How many random cases; default 50. */
+  readonly cases?: number;
+  /** Draws inputs and attributes. Integer inputs are named in `integers`. */
+  sample(random: Random, i: number): { inputs: Arrays; attributes: A };
+  readonly integers?: readonly string[];
+  /** The operation in the graph: named outputs. */
+  graph(inputs: Tensors, attributes: A): Tensors;
+  /** The same in float64: outputs of the same names. */
+  reference(inputs: Arrays, attributes: A): Arrays;
+  /** Float64 gradients of Σ output·upstream for the inputs that have one; absent for operations without gradient. */
+  gradient?(inputs: Arrays, upstream: Arrays, attributes: A): Arrays;
+  /** Inputs in which the operation is linear, the others fixed. */
+  readonly linear?: readonly string[];
+  /** Number of products that make up one output or gradient element, at most. */
+  terms(inputs: Arrays, attributes: A): number;
+  /** Σ|terms| of every output; default the reference of the absolute inputs. */
+  magnitude?(inputs: Arrays, attributes: A): Arrays;
+  /** Σ|terms| of every gradient; default the reference gradient of absolute inputs and upstream. */
+  gradientMagnitude?(inputs: Arrays, upstream: Arrays, attributes: A): Arrays;
+}
+
+/** Runs the check as one mocha test a case. */
+export function checkOperation<A>(name: string, check: OperationCheck<A>): void {
+  for (let i = 0; i < (check.cases ?? 50); i++) {
+    const random = new Random(`${name} ${i}`);
+    const { inputs, attributes } = check.sample(random, i);
+    it(`${name} ${describeCase(inputs, attributes)}`, () => checkCase(check, inputs, attributes, random));
+  }
+}
+
+async function checkCase<A>(check: OperationCheck<A>, inputs: Arrays, attributes: A, random: Random): Promise<void> {
+  const expected = check.reference(inputs, attributes);
+  const upstream = mapValues(expected, ({ shape }) => random.array(shape));
+  const gradients = check.gradient?.(inputs, upstream, attributes) ?? {};
+  const got = await runOnGpu(check, inputs, upstream, attributes, Object.keys(gradients));
+  const unit = 4 * Math.sqrt(check.terms(inputs, attributes)) * 2 ** -24;
+  const absolute = mapValues(inputs, (x) => map(x, Math.abs));
+  const magnitude = check.magnitude?.(inputs, attributes) ?? check.reference(absolute, attributes);
+  for (const output of Object.keys(expected)) compare(output, got, expected, magnitude, unit);
+  if (!check.gradient) return;
+  const absoluteUpstream = mapValues(upstream, (x) => map(x, Math.abs));
+  const gradientMagnitude =
+    check.gradientMagnitude?.(inputs, upstream, attributes) ?? check.gradient(absolute, absoluteUpstream, attributes);
+  for (const wrt of Object.keys(gradients)) {
+    compare(
+      `d${wrt}`,
+      got,
+      { [`d${wrt}`]: gradients[wrt] as NdArray },
+      { [`d${wrt}`]: gradientMagnitude[wrt] as NdArray },
+      unit,
+    );
+    checkDirection(check, inputs, upstream, attributes, wrt, gradients[wrt] as NdArray, random);
+  }
+  for (const wrt of check.linear ?? []) checkAdjoint(wrt, inputs, upstream, got, gradientMagnitude);
+}
+
+/** Runs forward and gradient on the GPU: outputs under their names, gradients under `d` + input. */
+async function runOnGpu<A>(check: OperationCheck<A>, inputs: Arrays, upstream: Arrays, attributes: A, wrt: string[]) {
+  const device = await testDevice();
+  const integer = (name: string) => check.integers?.includes(name) ?? false;
+  const specs = mapValues(inputs, ({ shape }, name) => ({
+    shape,
+    dtype: integer(name) ? ("i32" as const) : ("f32" as const),
+  }));
+  const plan = await compile(device, specs, (tensors) => {
+    const outputs = check.graph(tensors, attributes);
+    const names = Object.keys(upstream).filter((name) => outputs[name]?.dtype === "f32");
+    if (wrt.length === 0) return outputs;
+    const ups = names.map((name) => input(`upstream ${name}`, (outputs[name] as Tensor).shape));
+    const dxs = grad(
+      names.map((name) => outputs[name] as Tensor),
+      wrt.map((name) => tensors[name] as Tensor),
+      ups,
+    );
+    return { ...outputs, ...Object.fromEntries(wrt.map((name, i) => [`d${name}`, dxs[i] as Tensor])) };
+  });
+  try {
+    const data = mapValues(inputs, ({ data }, name) =>
+      integer(name) ? Int32Array.from(data) : Float32Array.from(data),
+    );
+    const ups = Object.entries(upstream).map(([name, { data }]) => [`upstream ${name}`, Float32Array.from(data)]);
+    return await plan.run({ ...data, ...Object.fromEntries(ups) });
+  } finally {
+    plan.dispose();
+  }
+}
+
+function compare(
+  name: string,
+  got: Record<string, ArrayLike<number>>,
+  expected: Arrays,
+  magnitude: Arrays,
+  unit: number,
+) {
+  const { data, shape } = expected[name] as NdArray;
+  const values = got[name] as ArrayLike<number>;
+  expect(values.length, `elements of ${name}`).to.equal(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const bound = unit * ((magnitude[name] as NdArray).data[i] as number) + 1e-30;
+    const error = Math.abs((values[i] as number) - (data[i] as number));
+    if (!(error <= bound))
+      expect.fail(
+        `${name}[${i}] of [${shape}]: got ${values[i]}, expected ${data[i]}, error ${error} > bound ${bound}`,
+      );
+  }
+}
+
+/** ⟨gradient, v⟩ against (f(x + εv) − f(x − εv)) / 2ε, in float64. */
+function checkDirection<A>(
+  check: OperationCheck<A>,
+  inputs: Arrays,
+  upstream: Arrays,
+  attributes: A,
+  wrt: string,
+  gradient: NdArray,
+  random: Random,
+): void {
+  const direction = random.array(gradient.shape);
+  const step = 1e-6;
+  const loss = (factor: number) => {
+    const moved = map(inputs[wrt] as NdArray, (value, i) => value + factor * (direction.data[i] as number));
+    const outputs = check.reference({ ...inputs, [wrt]: moved }, attributes);
+    return Object.keys(upstream).reduce(
+      (sum, name) => sum + dot(outputs[name] as NdArray, upstream[name] as NdArray),
+      0,
+    );
+  };
+  const numeric = (loss(step) - loss(-step)) / (2 * step);
+  const analytic = dot(gradient, direction);
+  const size = Math.sqrt(dot(gradient, gradient) * dot(direction, direction)) + Math.abs(loss(0)) + 1;
+  expect(Math.abs(numeric - analytic), `d${wrt}: central difference ${numeric}, gradient ${analytic}`).to.be.below(
+    1e-7 * size,
+  );
+}
+
+function checkAdjoint(
+  wrt: string,
+  inputs: Arrays,
+  upstream: Arrays,
+  got: Record<string, ArrayLike<number>>,
+  magnitude: Arrays,
+): void {
+  const forward = Object.keys(upstream).reduce(
+    (sum, name) => sum + dot(ndarray([], got[name]), upstream[name] as NdArray),
+    0,
+  );
+  const backward = dot(ndarray([], got[`d${wrt}`]), inputs[wrt] as NdArray);
+  const size = dot(map(inputs[wrt] as NdArray, Math.abs), magnitude[wrt] as NdArray) + 1e-6;
+  expect(Math.abs(forward - backward), `adjoint identity of ${wrt}: ${forward} and ${backward}`).to.be.below(
+    1e-5 * size,
+  );
+}
+
+function dot(a: NdArray, b: NdArray): number {
+  return a.data.reduce((sum, value, i) => sum + value * (b.data[i] as number), 0);
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, f: (value: T, key: string) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, f(value, key)]));
+}
+
+function describeCase(inputs: Arrays, attributes: unknown): string {
+  const shapes = Object.entries(inputs).map(([name, { shape }]) => `${name}[${shape}]`);
+  return `${shapes.join(" ")} ${JSON.stringify(attributes) ?? ""}`;
+}
+
+/** Seeded random numbers: the same cases in every run. */
+export class Random {
+  #state: number;
+  constructor(seed: string) {
+    this.#state = [...seed].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16777619), 2166136261);
+  }
+  /** Uniform in [0, 1) (mulberry32). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+  /** Whole number in [low, high]. */
+  int(low: number, high: number): number {
+    return low + Math.floor(this.next() * (high - low + 1));
+  }
+  pick<T>(values: readonly T[]): T {
+    return values[this.int(0, values.length - 1)] as T;
+  }
+  /** Values in [−1, 1) that float32 holds exactly. */
+  array(shape: readonly number[], scale = 1, offset = 0): NdArray {
+    return map(ndarray(shape), () => Math.fround(offset + scale * (2 * this.next() - 1)));
+  }
+}
