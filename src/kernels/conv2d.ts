@@ -1,0 +1,34 @@
+/** Convolution and its gradients, in terms of the kernels of convolution.ts. */
+export type { Window } from "./convolution.js";
+
+import {
+  type Convolution,
+  convolve,
+  transpose,
+  type WeightGradient,
+  type Window,
+  weightGradient,
+} from "./convolution.js";
+import type { Operand, Recorder } from "./kernel.js";
+
+/** y = f([x, concat] ⋆ weight + bias + residual). */
+export function conv2d(recorder: Recorder, convolution: Convolution): void {
+  convolve(recorder, convolution);
+}
+
+/** dx of the input whose channels start at `first` in the weight. */
+export function conv2dInputGradient(
+  recorder: Recorder,
+  dy: Operand,
+  weight: Operand,
+  dx: Operand,
+  first: number,
+  window: Window,
+): void {
+  transpose(recorder, { x: dy, weight, first, y: dx, window, slope: 1 });
+}
+
+/** dweight for the input [x, concat]. */
+export function conv2dWeightGradient(recorder: Recorder, gradient: WeightGradient): void {
+  weightGradient(recorder, gradient);
+}

@@ -1,0 +1,127 @@
+/**
+ * The three kernels that convolution, transposed convolution and all their gradients are made of.
+ *
+ * Names are those of the convolution x [N,C,H,W] ⋆ weight [O,C,KH,KW] → y [N,O,P,Q]. A transposed convolution is its
+ * adjoint in x and runs the same kernels with the roles of x and y exchanged:
+ *
+ *                     conv2d               conv_transpose2d (weight [Cin,Cout,…] is read as [O,C,…])
+ *   convolve          forward              input gradient
+ *   transpose         input gradient       forward
+ *   weightGradient    weight gradient      weight gradient, x and dy exchanged
+ */
+import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+
+/** How the kernel's window moves, the same along both sides. */
+export interface Window {
+  readonly stride: number;
+  readonly padding: number;
+  readonly dilation: number;
+}
+
+export interface Convolution {
+  readonly x: Operand;
+  /** A second input whose channels follow those of `x`. */
+  readonly concat?: Operand | undefined;
+  readonly weight: Operand;
+  readonly bias?: Operand | undefined;
+  /** Added before the activation; of `y`'s shape. */
+  readonly residual?: Operand | undefined;
+  readonly y: Operand;
+  readonly window: Window;
+  /** Of the activation v > 0 ? v : slope·v; 1 is none. */
+  readonly slope: number;
+}
+
+type Sides = [number, number, number, number];
+
+/** y = f(x ⋆ weight + bias + residual). */
+export function convolve(recorder: Recorder, convolution: Convolution): void {
+  const { x, concat, weight, bias, residual, y, window, slope } = convolution;
+  const [, split, H, W] = x.shape as Sides;
+  const [O, C, KH, KW] = weight.shape as Sides;
+  const [, , P, Q] = y.shape as Sides;
+  const count = elements(y.shape);
+  recorder.dispatch({
+    shader: "conv2d",
+    params: {
+      ...{ count, C, split, H, W, O, P, Q, KH, KW, ...window, slope },
+      has_bias: Number(bias !== undefined),
+      has_residual: Number(residual !== undefined),
+    },
+    bindings: { x, concat: concat ?? x, weight, bias: bias ?? x, residual: residual ?? x, y },
+    workgroups: flatGrid(count),
+  });
+}
+
+export interface Transposition {
+  readonly x: Operand;
+  readonly weight: Operand;
+  /** The first of the weight's channels that is used; `y` says how many are. */
+  readonly first: number;
+  readonly bias?: Operand | undefined;
+  readonly y: Operand;
+  readonly window: Window;
+  readonly slope: number;
+}
+
+/** y = f(the adjoint of · ⋆ weight, applied to x, + bias). */
+export function transpose(recorder: Recorder, transposition: Transposition): void {
+  const { x, weight, first, bias, y, window, slope } = transposition;
+  const [, O, P, Q] = x.shape as Sides;
+  const [, channels, KH, KW] = weight.shape as Sides;
+  const [, C, H, W] = y.shape as Sides;
+  const count = elements(y.shape);
+  recorder.dispatch({
+    shader: "conv_transpose2d",
+    params: {
+      ...{ count, C, H, W, channels, first, O, P, Q, KH, KW, ...window, slope },
+      has_bias: Number(bias !== undefined),
+    },
+    bindings: { x, weight, bias: bias ?? x, y },
+    workgroups: flatGrid(count),
+  });
+}
+
+export interface WeightGradient {
+  readonly x: Operand;
+  readonly concat?: Operand | undefined;
+  readonly dy: Operand;
+  readonly dweight: Operand;
+  readonly window: Window;
+}
+
+/** Most slabs, and most bytes of all their partial sums together. */
+const SLABS = 64;
+const SLAB_BYTES = 16 << 20;
+
+/** dweight = Σ over N, P, Q of dy · (the inputs it met). */
+export function weightGradient(recorder: Recorder, { x, concat, dy, dweight, window }: WeightGradient): void {
+  const [N, split, H, W] = x.shape as Sides;
+  const [O, C, KH, KW] = dweight.shape as Sides;
+  const [, , P, Q] = dy.shape as Sides;
+  const weights = elements(dweight.shape);
+  const most = Math.max(1, Math.min(SLABS, Math.floor(SLAB_BYTES / (4 * weights))));
+  const rows = Math.ceil((N * P) / most);
+  const slabs = Math.ceil((N * P) / rows);
+  const partial = slabs === 1 ? dweight : recorder.scratch("slabs", [slabs, ...dweight.shape]);
+  const count = slabs * weights;
+  recorder.dispatch({
+    shader: "conv2d_weight_gradient",
+    params: { count, N, C, split, H, W, O, P, Q, KH, KW, ...window, rows },
+    bindings: { x, concat: concat ?? x, dy, partial },
+    workgroups: flatGrid(count),
+  });
+  if (slabs > 1) addSlabs(recorder, partial, dweight, slabs);
+}
+
+/** y = the sum of `partial` over its first side, in order. */
+function addSlabs(recorder: Recorder, partial: Operand, y: Operand, slabs: number): void {
+  const inner = elements(y.shape);
+  recorder.dispatch({
+    shader: "reduce",
+    entry: "columns",
+    params: { outer: 1, length: slabs, inner, pieces: 1, piece: slabs, factor: 1 },
+    bindings: { x: partial, y },
+    workgroups: flatGrid(inner),
+  });
+}
