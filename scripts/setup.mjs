@@ -89,7 +89,7 @@ function installDriver() {
     fail(`there is no GPU adapter, and installing a driver needs root. Run this, then setup again:\n\n${commands}\n`);
   }
   for (const step of steps) {
-    say(shellText(step));
+    say(dryRun ? shellText(step) : step.command.join(" "));
     if (!dryRun) run([...prefix, ...step.command], step);
   }
 }
