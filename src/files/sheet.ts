@@ -1,0 +1,52 @@
+/** Comparison sheets: images side by side, each under its caption. */
+import sharp, { type OverlayOptions } from "sharp";
+import { createImage, type Image, toBitDepth, toRgb } from "../image/image.js";
+import { ImageError } from "./errors.js";
+
+const GAP = 8;
+const CAPTION_HEIGHT = 28;
+const FONT_SIZE = 15;
+/** Width of a letter over the font's size, generously: captions shrink to fit their image. */
+const LETTER_WIDTH = 0.62;
+
+export interface Panel {
+  readonly image: Image;
+  readonly caption: string;
+}
+
+/**
+ * Lays images of one height side by side on white, 8-bit RGB. Captions use a system font; where there is none they stay
+ * away. Throws `ImageError` for no images or different heights.
+ */
+export async function comparisonSheet(panels: readonly Panel[]): Promise<Image> {
+  const height = panels[0]?.image.height;
+  if (height === undefined) throw new ImageError("a comparison sheet needs images", "Give at least one");
+  const odd = panels.find(({ image }) => image.height !== height);
+  if (odd !== undefined) {
+    throw new ImageError(
+      `"${odd.caption}" is ${odd.image.height} pixels high, "${panels[0]!.caption}" ${height}`,
+      "Resize the images to one height first",
+    );
+  }
+  const layers: OverlayOptions[] = [];
+  let left = GAP;
+  for (const { image, caption } of panels) {
+    const { width, data } = toBitDepth(toRgb(image), 8);
+    layers.push({ input: captionSvg(caption, width), left, top: 0 });
+    layers.push({ input: Buffer.from(data), raw: { width, height, channels: 3 }, left, top: CAPTION_HEIGHT });
+    left += width + GAP;
+  }
+  const size = { width: left, height: CAPTION_HEIGHT + height + GAP };
+  const canvas = sharp({ create: { ...size, channels: 3, background: "white" } });
+  const pixels = await canvas.composite(layers).removeAlpha().raw().toBuffer();
+  return createImage(size.width, size.height, 3, 8, new Uint8Array(pixels));
+}
+
+function captionSvg(caption: string, width: number): Buffer {
+  const fontSize = Math.min(FONT_SIZE, width / (LETTER_WIDTH * Math.max(caption.length, 1)));
+  const text = caption.replace(/[<>&]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return Buffer.from(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${CAPTION_HEIGHT}">` +
+      `<text x="0" y="${CAPTION_HEIGHT - 9}" font-family="sans-serif" font-size="${fontSize}" fill="#222">${text}</text></svg>`,
+  );
+}
