@@ -88,6 +88,7 @@ function installDriver() {
     const commands = steps.map((step) => shellText(step, "sudo ")).join("\n");
     fail(`there is no GPU adapter, and installing a driver needs root. Run this, then setup again:\n\n${commands}\n`);
   }
+  say("there is no GPU adapter: installing Mesa's lavapipe, which computes on the CPU");
   for (const step of steps) {
     say(dryRun ? shellText(step) : step.command.join(" "));
     if (!dryRun) run([...prefix, ...step.command], step);
@@ -102,7 +103,6 @@ function findAdapter() {
       fail("there is no GPU adapter: WebGPU needs macOS with a GPU that Metal supports");
     if (process.platform === "win32")
       fail("there is no GPU adapter: install your GPU maker's newest driver (Direct3D 12)");
-    say("there is no GPU adapter: installing Mesa's lavapipe, which computes on the CPU");
     installDriver();
     if (dryRun) return;
     found = probeAdapter();

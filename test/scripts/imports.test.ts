@@ -1,0 +1,131 @@
+import { spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** Lints the given files (path → text) under our biome.json; returns the paths with an error of `rule`. */
+function lint(files: Record<string, string>, rule: string): string[] {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "masa-imports-")));
+  try {
+    for (const name of ["biome.json", ".gitignore", "package.json"]) copyFileSync(join(root, name), join(folder, name));
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), text);
+    }
+    const biome = join(root, "node_modules/@biomejs/biome/bin/biome");
+    const args = [biome, "lint", "--reporter=github", "--max-diagnostics=none", "."];
+    const { stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" });
+    const flagged = [...stdout.matchAll(/::error title=([\w/]+),file=([^,]+)/g)].filter(([, title]) => title === rule);
+    return [...new Set(flagged.map(([, , file]) => relative(folder, resolve(folder, file ?? ""))))].sort();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+// [floor, what it imports]
+const ALLOWED = [
+  ["gpu", "./errors.js"],
+  ["kernels", "../gpu/device.js"],
+  ["kernels", "./kernel.js"],
+  ["graph", "../kernels/conv2d.js"],
+  ["graph", "./ops/conv2d.js"],
+  ["graph/ops", "../tensor.js"],
+  ["graph/ops", "../../kernels/conv2d.js"],
+  ["masa", "../graph/ops/conv2d.js"],
+  ["masa", "../image/image.js"],
+  ["files", "node:fs"],
+  ["files", "sharp"],
+  ["platform", "webgpu"],
+  ["platform", "../gpu/device.js"],
+  ["train", "../masa/masa.js"],
+  ["train", "../files/images.js"],
+  ["conformance", "../reference/conv2d.js"],
+  ["cli", "../train/trainer.js"],
+  ["cli", "commander"],
+] as const;
+const FORBIDDEN = [
+  ["gpu", "../kernels/conv2d.js"],
+  ["gpu", "node:fs"],
+  ["gpu", "webgpu"],
+  ["image", "../gpu/device.js"],
+  ["image", "pngjs"],
+  ["reference", "../kernels/conv2d.js"],
+  ["kernels", "../graph/tensor.js"],
+  ["kernels", "./conv2d.js"],
+  ["kernels", "node:path"],
+  ["graph", "../masa/masa.js"],
+  ["graph", "../platform/node.js"],
+  ["graph/ops", "./conv2d.js"],
+  ["graph/ops", "../../masa/masa.js"],
+  ["graph/ops", "node:fs"],
+  ["masa", "../train/trainer.js"],
+  ["masa", "../files/images.js"],
+  ["masa", "fflate"],
+  ["files", "../gpu/device.js"],
+  ["platform", "../graph/tensor.js"],
+  ["train", "../cli/main.js"],
+  ["train", "../reference/conv2d.js"],
+  ["conformance", "../train/trainer.js"],
+  ["cli", "webgpu"],
+  ["cli", "../reference/conv2d.js"],
+] as const;
+const imports = [
+  (specifier: string) => `import "${specifier}";\n`,
+  (specifier: string) => `export type { A } from "${specifier}";\n`,
+  (specifier: string) => `export const a = import("${specifier}");\n`,
+];
+const floorRule = "lint/style/noRestrictedImports";
+
+describe("import rules", () => {
+  it("refuse every import against the direction, and only those", () => {
+    const files: Record<string, string> = {};
+    const expected: string[] = [];
+    for (const cases of [ALLOWED, FORBIDDEN]) {
+      cases.forEach(([floor, specifier], index) => {
+        imports.forEach((statement, kind) => {
+          const path = `src/${floor}/${cases === ALLOWED ? "allowed" : "forbidden"}${index}_${kind}.ts`;
+          files[path] = statement(specifier);
+          if (cases === FORBIDDEN) expected.push(path);
+        });
+      });
+    }
+    expect(lint(files, floorRule)).to.deep.equal(expected.sort());
+  });
+
+  it("let an index import its operations, which import no index", () => {
+    const files = {
+      "src/graph/ops/index.ts": 'export * from "./conv2d.js";\n',
+      "src/graph/ops/conv2d.ts": 'export { a } from "./index.js";\n',
+    };
+    expect(lint(files, floorRule)).to.deep.equal(["src/graph/ops/conv2d.ts"]);
+  });
+
+  it("refuse circular imports", () => {
+    const files = {
+      "src/masa/a.ts": 'import { b } from "./b.js";\nexport const a = () => b;\n',
+      "src/masa/b.ts": 'import { a } from "./a.js";\nexport const b = () => a;\n',
+      "src/masa/c.ts": 'import { a } from "./a.js";\nexport const c = a;\n',
+    };
+    expect(lint(files, "lint/suspicious/noImportCycles")).to.deep.equal(["src/masa/a.ts", "src/masa/b.ts"]);
+  });
+
+  it("know every folder of src", () => {
+    const rules = readFileSync(join(root, "biome.json"), "utf8");
+    const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const unknown = folders.map(({ name }) => name).filter((name) => !rules.includes(`"src/${name}/**"`));
+    expect(unknown).to.deep.equal([]);
+  });
+});
