@@ -78,7 +78,7 @@ const FORBIDDEN = [
   ["platform", "../graph/tensor.js"],
   ["train", "../cli/main.js"],
   ["train", "../reference/conv2d.js"],
-  ["conformance", "../train/trainer.js"],
+  ["train", "../conformance/compare.js"],
   ["cli", "webgpu"],
   ["cli", "../reference/conv2d.js"],
 ] as const;
