@@ -2,6 +2,8 @@
 /** The `masa` command: reads the command line and hands over to the subcommand's file. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addConformance } from "./conformance.js";
+import { addDoctor } from "./doctor.js";
 
 const EXAMPLES = `
 Examples:
@@ -22,6 +24,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "masa: ")) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
+  for (const add of [addConformance, addDoctor]) add(program);
   return program;
 }
 
