@@ -1,0 +1,55 @@
+// Mean and variance (or its root) of every group of planes, from the moments of their pieces: mean, spread [groups].
+//
+//   part_mean, part_deviation [batches, groups, pieces]; a group is a plane (batches = 1, groups = N·C) or a channel
+//   (batches = N, groups = C).
+//   mean = Σ size·part_mean / count;  variance = (Σ part_deviation + Σ size·(part_mean − mean)²) / divisor
+//   (Chan, Golub, LeVeque 1983, for any number of parts).
+// One thread a group, in order of batch and piece. Cost: four loads a piece.
+
+const ROOT = false;  // spread is the standard deviation instead of the variance
+
+struct Params {
+  batches: u32,
+  groups: u32,
+  length: u32,  // elements of a plane
+  pieces: u32,
+  piece: u32,
+  divisor: f32,
+}
+
+@group(0) @binding(0) var<storage, read> part_mean: array<f32>;
+@group(0) @binding(1) var<storage, read> part_deviation: array<f32>;
+@group(0) @binding(2) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(3) var<storage, read_write> spread: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+fn part(batch: u32, g: u32, p: u32) -> u32 {
+  return (batch * params.groups + g) * params.pieces + p;
+}
+
+fn size(p: u32) -> f32 {
+  return f32(min(params.piece, params.length - p * params.piece));
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let g = id.x + id.y * groups.x * 64u;
+  if (g >= params.groups) { return; }
+  let origin = part_mean[part(0u, g, 0u)];
+  var sum = 0.0;
+  for (var batch = 0u; batch < params.batches; batch++) {
+    for (var p = 0u; p < params.pieces; p++) { sum += size(p) * (part_mean[part(batch, g, p)] - origin); }
+  }
+  let centre = origin + sum / f32(params.batches * params.length);
+  var deviation = 0.0;
+  for (var batch = 0u; batch < params.batches; batch++) {
+    for (var p = 0u; p < params.pieces; p++) {
+      let i = part(batch, g, p);
+      let difference = part_mean[i] - centre;
+      deviation += part_deviation[i] + size(p) * difference * difference;
+    }
+  }
+  let variance = deviation / params.divisor;
+  mean[g] = centre;
+  spread[g] = select(variance, sqrt(variance), ROOT);
+}
