@@ -113,6 +113,17 @@ describe("import rules", () => {
     expect(lint(files, floorRule)).to.deep.equal(["src/graph/ops/conv2d.ts"]);
   });
 
+  it("leave the webgpu package to src/platform", () => {
+    const statement = 'import "webgpu";\n';
+    const files = {
+      "src/index.ts": statement,
+      "test/a.ts": statement,
+      "bench/a.ts": statement,
+      "scripts/a.mjs": statement,
+    };
+    expect(lint(files, floorRule)).to.deep.equal(["bench/a.ts", "src/index.ts", "test/a.ts"]);
+  });
+
   it("refuse circular imports", () => {
     const files = {
       "src/masa/a.ts": 'import { b } from "./b.js";\nexport const a = () => b;\n',
