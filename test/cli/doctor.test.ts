@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { CHECK } from "../../src/cli/doctor.js";
 import { ndarray } from "../../src/reference/array.js";
@@ -26,7 +27,7 @@ describe("masa doctor", () => {
       if (name === "webgpu") throw new Error("GLIBC_2.34 not found");
       return next(name, context); }`;
     const register = `import { register } from "node:module"; register(${JSON.stringify(dataUrl(hook))});`;
-    const main = new URL("../../src/cli/main.js", import.meta.url).pathname;
+    const main = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
     const { code, stdout } = await node(["--import", dataUrl(register), main, "doctor"]);
     expect(stdout).to.match(/^Verdict +masa cannot run here: GLIBC_2.34 not found\n/m);
     expect(code).to.equal(1);
