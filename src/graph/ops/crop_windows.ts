@@ -1,0 +1,70 @@
+/** Windows cut out of a feature map at corners that are data: PyTorch's x[n, :, rows, columns] for many windows. */
+import { ShapeError } from "../../gpu/errors.js";
+import * as kernels from "../../kernels/crop_windows.js";
+import type { Shape } from "../../kernels/kernel.js";
+import { type Operation, recordOne, type Tensor } from "../tensor.js";
+
+export interface CropWindowsOptions {
+  /** Sides of a window in units of `scale` pixels. */
+  readonly height: number;
+  readonly width: number;
+  /** Pixels of `x` to a unit of the origins and of the window's sides; default 1. */
+  readonly scale?: number;
+}
+
+const NAME = "crop_windows";
+type Sides = [number, number, number, number];
+
+/**
+ * `x` [N,C,H,W] → [N·blocks, C, scale·height, scale·width], window b of image n from (scale·originY[n,b], scale·originX[n,b]).
+ *
+ * The origins are i32 [N, blocks]. As in Python, a row or column below 0 counts from the end, so that a window may wrap
+ * around; windows must not reach beyond the last row or column. The gradient adds overlapping windows in block order.
+ * Throws `ShapeError`.
+ */
+export function cropWindows(x: Tensor, originX: Tensor, originY: Tensor, options: CropWindowsOptions): Tensor {
+  return recordOne(operation, [x, originX, originY], { scale: 1, ...options });
+}
+
+type Attributes = Required<CropWindowsOptions>;
+
+const operation: Operation<Attributes> = {
+  name: NAME,
+  outputs: ([x, originX, originY], attributes) => [
+    { shape: outputShape(x as Tensor, originX as Tensor, originY as Tensor, attributes) },
+  ],
+  kernel: (recorder, [x, originX, originY], [y], { scale }) => {
+    if (x && originX && originY && y) kernels.cropWindows(recorder, x, { originX, originY, scale }, y);
+  },
+  gradient({ inputs: [x, originX, originY], attributes: { scale }, dys: [dy] }) {
+    if (!x || !dy) return [];
+    return [recordOne(gradientOperation, [dy, originX, originY], { shape: x.shape, scale })];
+  },
+};
+
+const gradientOperation: Operation<{ shape: Shape; scale: number }> = {
+  name: "crop_windows_gradient",
+  outputs: (_, { shape }) => [{ shape }],
+  kernel: (recorder, [dy, originX, originY], [dx], { scale }) => {
+    if (dy && originX && originY && dx) kernels.cropWindowsGradient(recorder, dy, { originX, originY, scale }, dx);
+  },
+};
+
+function outputShape(x: Tensor, originX: Tensor, originY: Tensor, { height, width, scale }: Attributes): Shape {
+  if (x.shape.length !== 4) throw new ShapeError(NAME, x.name, `has shape [${x.shape}]; [N, C, H, W] is wanted`);
+  const [N, C, H, W] = x.shape as Sides;
+  for (const origin of [originX, originY]) {
+    if (origin.dtype !== "i32" || origin.shape.length !== 2 || origin.shape[0] !== N)
+      throw new ShapeError(NAME, origin.name, `is ${origin.dtype} [${origin.shape}]; i32 [${N}, blocks] is wanted`);
+  }
+  if (originX.shape.join() !== originY.shape.join())
+    throw new ShapeError(NAME, "originY", `has shape [${originY.shape}], originX has [${originX.shape}]`);
+  for (const [name, side, length] of [
+    ["height", height, H],
+    ["width", width, W],
+  ] as const) {
+    if (!Number.isInteger(scale * side) || side < 1 || scale * side > 2 * length)
+      throw new ShapeError(NAME, name, `is ${scale}·${side}; 1 to twice the map's ${length} is possible`);
+  }
+  return [N * (originX.shape[1] as number), C, scale * height, scale * width];
+}
