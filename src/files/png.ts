@@ -104,6 +104,9 @@ function readStructure(file: Buffer, fail: Fail): Structure {
     else if (type === "tRNS") transparency = content;
     else if (type === "IDAT") pixels.push(content);
     else if (type === "IEND") return { header, transparency, pixels: Buffer.concat(pixels), end };
+    // A capital letter: who does not know this part cannot show the image.
+    else if (/^[A-Z]/.test(type) && type !== "PLTE")
+      fail(`is a PNG with the unknown part ${type}`, "Save it again with another program");
     at = end;
   }
 }

@@ -68,6 +68,12 @@ function parseZip(bytes: Uint8Array): CheckpointValue {
 
 /** The entries by path, guarded against archives that claim or hold far more than they can. */
 function unzip(bytes: Uint8Array): Map<string, Uint8Array> {
+  const directoryEnd = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).lastIndexOf(
+    "PK\x05\x06",
+    undefined,
+    "latin1",
+  );
+  if (directoryEnd < 0) throw new Error("its archive ends too early");
   const room = MAX_GROWTH * bytes.length;
   let total = 0;
   let count = 0;

@@ -6,7 +6,7 @@ import { ImageError } from "./errors.js";
 const GAP = 8;
 const CAPTION_HEIGHT = 28;
 const FONT_SIZE = 15;
-/** Width of a letter over the font's size, generously: captions shrink to fit their image. */
+/** Width of a letter over the font's size, generously: captions shrink, all alike, to fit their images. */
 const LETTER_WIDTH = 0.62;
 
 export interface Panel {
@@ -29,10 +29,14 @@ export async function comparisonSheet(panels: readonly Panel[]): Promise<Image> 
     );
   }
   const layers: OverlayOptions[] = [];
+  const fontSize = Math.min(
+    FONT_SIZE,
+    ...panels.map(({ image, caption }) => image.width / (LETTER_WIDTH * Math.max(caption.length, 1))),
+  );
   let left = GAP;
   for (const { image, caption } of panels) {
     const { width, data } = toBitDepth(toRgb(image), 8);
-    layers.push({ input: captionSvg(caption, width), left, top: 0 });
+    layers.push({ input: captionSvg(caption, width, fontSize), left, top: 0 });
     layers.push({ input: Buffer.from(data), raw: { width, height, channels: 3 }, left, top: CAPTION_HEIGHT });
     left += width + GAP;
   }
@@ -42,8 +46,7 @@ export async function comparisonSheet(panels: readonly Panel[]): Promise<Image> 
   return createImage(size.width, size.height, 3, 8, new Uint8Array(pixels));
 }
 
-function captionSvg(caption: string, width: number): Buffer {
-  const fontSize = Math.min(FONT_SIZE, width / (LETTER_WIDTH * Math.max(caption.length, 1)));
+function captionSvg(caption: string, width: number, fontSize: number): Buffer {
   const text = caption.replace(/[<>&]/g, (character) => `&#${character.charCodeAt(0)};`);
   return Buffer.from(
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${CAPTION_HEIGHT}">` +

@@ -51,18 +51,18 @@ export function ssim(a: Image, b: Image): number {
 
 /** YCbCr of an 8-bit image, interleaved [H, W, 3], rounded half to even: the official `bgr2ycbcr` of integers. */
 export function toYcbcr8(image: Image): Uint8Array {
-  const rgb = toRgb(image);
-  return Uint8Array.from(rgb.data, (_, i) => roundHalfEven(ycbcr(rgb.data, i)));
+  const rgb = toRgb(image).data;
+  return new Uint8Array(rgb).map((_, i) => roundHalfEven(ycbcr(rgb, i)));
 }
 
 /** YCbCr in [0, 1], interleaved [H, W, 3], of colours in [0, 1]: the official `bgr2ycbcr` of floats. */
 export function toYcbcrFloat(image: Image): Float32Array {
   const rgb = samples255(image);
-  return Float32Array.from(rgb, (_, i) => ycbcr(rgb, i) / 255);
+  return rgb.map((_, i) => ycbcr(rgb, i) / 255);
 }
 
 /** Component `i % 3` of pixel `i / 3`. */
-function ycbcr(rgb: ArrayLike<number>, i: number): number {
+function ycbcr(rgb: Uint8Array | Uint16Array | Float32Array, i: number): number {
   const at = i - (i % 3);
   const { r, g, b, offset } = YCBCR[i % 3]!;
   return (b * rgb[at + 2]! + g * rgb[at + 1]! + r * rgb[at]!) / 255 + offset;
@@ -71,22 +71,21 @@ function ycbcr(rgb: ArrayLike<number>, i: number): number {
 /** Colours in 0…255 by the official detour over float32 in [0, 1]. */
 function samples255(image: Image): Float32Array {
   const white = maxValue(image);
-  return Float32Array.from(toRgb(image).data, (v) => Math.fround(v / white) * 255);
+  return new Float32Array(toRgb(image).data).map((v) => Math.fround(v / white) * 255);
 }
 
+/** Y in 0…255, by the same detour. */
 function lumaPlane(image: Image): Plane {
   const rgb = samples255(image);
-  return Float64Array.from({ length: image.width * image.height }, (_, i) =>
-    Math.fround(Math.fround(ycbcr(rgb, 3 * i) / 255) * 255),
-  );
+  const plane = new Float64Array(image.width * image.height);
+  for (let i = 0; i < plane.length; i++) plane[i] = Math.fround(Math.fround(ycbcr(rgb, 3 * i) / 255) * 255);
+  return plane;
 }
 
 function colourPlanes(image: Image): Plane[] {
   const { data } = toRgb(image);
   const scale = 255 / maxValue(image);
-  return [0, 1, 2].map((c) =>
-    Float64Array.from({ length: image.width * image.height }, (_, i) => data[3 * i + c]! * scale),
-  );
+  return [0, 1, 2].map((c) => new Float64Array(image.width * image.height).map((_, i) => data[3 * i + c]! * scale));
 }
 
 function psnrOf(a: readonly Plane[], b: readonly Plane[]): number {

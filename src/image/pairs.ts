@@ -65,19 +65,22 @@ export function trainPair(image: Image, reference: Image): TrainPair {
   return { hr, lr: downscale(hr), ref, refDown: downscale(ref) };
 }
 
-/** Centres each reference in 512×512 by repeating its border and stacks the squares. */
-export function stackReferences(references: readonly Image[]): Image {
-  const size = STACKED_REF_SIZE;
-  const squares = references.map((reference, i) => {
-    if (reference.width > size || reference.height > size) {
+/** Centres each reference in a canvas by repeating its border and stacks the canvases; the official one is 512×512. */
+export function stackReferences(
+  references: readonly Image[],
+  width = STACKED_REF_SIZE,
+  height = STACKED_REF_SIZE,
+): Image {
+  const canvases = references.map((reference, i) => {
+    if (reference.width > width || reference.height > height) {
       throw new ImageError(
-        `reference ${i + 1} of ${references.length} (${describeImage(reference)}) is larger than ${size}×${size}, the room each of several references has`,
+        `reference ${i + 1} of ${references.length} (${describeImage(reference)}) is larger than ${width}×${height}, the room each of several references has`,
         "Crop or shrink it, or give it as the only reference",
       );
     }
-    return centre(reference, size, size).image;
+    return centre(reference, width, height).image;
   });
-  return stackVertically(squares);
+  return stackVertically(canvases);
 }
 
 function centre(image: Image, width: number, height: number): { image: Image; padding: Padding } {

@@ -33,7 +33,7 @@ export function resizeBicubic(image: Image, width: number, height: number): Imag
   if (width !== image.width) samples = pass(samples, image.height, channels, taps(image.width, width));
   // Vertically a row is one wide pixel: the same pass, with width · channels "channels".
   if (height !== image.height) samples = pass(samples, 1, width * channels, taps(image.height, height));
-  return createImage(width, height, channels, bitDepth, bitDepth === 8 ? Uint8Array.from(samples) : toUint16(samples));
+  return createImage(width, height, channels, bitDepth, bitDepth === 8 ? new Uint8Array(samples) : toUint16(samples));
 }
 
 type Samples = Uint8Array | Uint16Array | Uint8ClampedArray | Float64Array;
@@ -42,7 +42,8 @@ type Samples = Uint8Array | Uint16Array | Uint8ClampedArray | Float64Array;
 function fixedPass(source: Samples, lines: number, channels: number, { size, first, weights }: Taps): Samples {
   const fixed = weights.map((w) => w.map((v) => Math.trunc(v * 2 ** FRACTION_BITS + (v < 0 ? -0.5 : 0.5))));
   const sums = floatPass(source, lines, channels, { size, first, weights: fixed });
-  return Uint8ClampedArray.from(sums, (sum) => (sum + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS);
+  const half = 1 << (FRACTION_BITS - 1);
+  return new Uint8ClampedArray(sums.map((sum) => (sum + half) >> FRACTION_BITS));
 }
 
 /** [lines, taps.size, channels] → the weighted sums [lines, taps.first.length, channels]. */
@@ -50,7 +51,8 @@ function floatPass(source: Samples, lines: number, channels: number, { size, fir
   const target = new Float64Array(lines * first.length * channels);
   let to = 0;
   for (let line = 0; line < lines; line++) {
-    for (const [i, w] of weights.entries()) {
+    for (let i = 0; i < first.length; i++) {
+      const w = weights[i]!;
       const from = (line * size + first[i]!) * channels;
       for (let c = 0; c < channels; c++) {
         let sum = 0;
@@ -64,7 +66,9 @@ function floatPass(source: Samples, lines: number, channels: number, { size, fir
 
 function toUint16(values: Samples): Uint16Array {
   const white = maxValue({ bitDepth: 16 });
-  return Uint16Array.from(values, (v) => roundHalfEven(Math.min(Math.max(v, 0), white)));
+  const target = new Uint16Array(values.length);
+  for (let i = 0; i < target.length; i++) target[i] = roundHalfEven(Math.min(Math.max(values[i]!, 0), white));
+  return target;
 }
 
 /** The weights of a change from `size` to `target` samples; each set sums to 1. */

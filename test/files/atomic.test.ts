@@ -1,0 +1,63 @@
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "chai";
+import { removeLeftovers, writeFileAtomic } from "../../src/files/atomic.js";
+import { OutputError } from "../../src/files/errors.js";
+import { failure, inFolder } from "./golden.js";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("atomic", () => {
+  it("writes pieces as one file and replaces the old one", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a");
+      await writeFile(path, "a much longer old content");
+      await writeFileAtomic(path, [bytes("new "), bytes(""), bytes("content")]);
+      expect(await readFile(path, "utf8")).to.equal("new content");
+      expect(await readdir(folder)).to.deep.equal(["a"]);
+    }));
+
+  it("names what is in the way and leaves nothing behind", () =>
+    inFolder(async (folder) => {
+      await mkdir(join(folder, "folder"));
+      await failure(
+        () => writeFileAtomic(join(folder, "none", "a"), bytes("x")),
+        OutputError,
+        /none does not exist\. Create it/,
+      );
+      await failure(() => writeFileAtomic(join(folder, "folder"), bytes("x")), OutputError, /is a folder/);
+      await failure(() => writeFileAtomic("/dev/null", bytes("x")), OutputError, /no ordinary file/);
+      expect((await lstat("/dev/null")).isFile()).to.equal(false);
+      expect(await readdir(folder)).to.deep.equal(["folder"]);
+    }));
+
+  it("keeps the old file when a write fails half-way", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "a");
+      await writeFile(path, "old");
+      // A piece that is no bytes makes the second write fail.
+      const broken = [bytes("new"), 5 as unknown as Uint8Array];
+      await failure(() => writeFileAtomic(path, broken), OutputError, /cannot write/);
+      expect(await readFile(path, "utf8")).to.equal("old");
+      expect(await readdir(folder)).to.deep.equal(["a"]);
+    }));
+
+  it("keeps a link a link", () =>
+    inFolder(async (folder) => {
+      await writeFile(join(folder, "target"), "old");
+      await symlink("target", join(folder, "link"));
+      await writeFileAtomic(join(folder, "link"), bytes("new"));
+      expect((await lstat(join(folder, "link"))).isSymbolicLink()).to.equal(true);
+      expect(await readFile(join(folder, "target"), "utf8")).to.equal("new");
+    }));
+
+  it("removes only what dead processes left of this file", () =>
+    inFolder(async (folder) => {
+      const dead = 2 ** 22 + 1;
+      const kept = [`.a.${process.pid}-0.tmp`, `.ab.${dead}-0.tmp`, ".a.x-0.tmp", "a"];
+      for (const name of [...kept, `.a.${dead}-7.tmp`]) await writeFile(join(folder, name), "x");
+      await removeLeftovers(join(folder, "a"));
+      expect((await readdir(folder)).sort()).to.deep.equal(kept.sort());
+      await removeLeftovers(join(folder, "none", "a"));
+    }));
+});

@@ -1,0 +1,26 @@
+import { expect } from "chai";
+import { ImageError } from "../../src/files/errors.js";
+import { comparisonSheet } from "../../src/files/sheet.js";
+import { createImage, cropImage, toBitDepth, toRgb } from "../../src/image/image.js";
+import { failure, fillNoise } from "./golden.js";
+
+describe("sheet", () => {
+  it("lays images side by side, unchanged", async () => {
+    const [a, b] = [fillNoise(createImage(50, 40, 3, 8), 1), fillNoise(createImage(30, 40, 2, 16), 2)];
+    const sheet = await comparisonSheet([
+      { image: a, caption: "SR <PSNR-Y 28.9 dB> & more words than fit" },
+      { image: b, caption: "" },
+    ]);
+    expect([sheet.channels, sheet.bitDepth, sheet.width]).to.deep.equal([3, 8, 8 + 50 + 8 + 30 + 8]);
+    const top = sheet.height - 40 - 8;
+    expect(cropImage(sheet, 8, top, 50, 40)).to.deep.equal(a);
+    expect(cropImage(sheet, 66, top, 30, 40)).to.deep.equal(toBitDepth(toRgb(b), 8));
+    expect(new Set(cropImage(sheet, 58, top, 8, 40).data)).to.deep.equal(new Set([255]));
+  });
+
+  it("refuses no images and different heights", async () => {
+    await failure(() => comparisonSheet([]), ImageError, /needs images/);
+    const panel = (height: number) => ({ image: createImage(4, height, 1, 8), caption: `h${height}` });
+    await failure(() => comparisonSheet([panel(4), panel(5)]), ImageError, /"h5" is 5 pixels high, "h4" 4/);
+  });
+});
