@@ -6,7 +6,7 @@
  * A subcommand's file exports `add<Name>(program)`. It loads what needs Dawn inside its action (`await import(…)`), so
  * that `--help` is instant and `doctor` works where Dawn does not load.
  */
-import { SingleBar } from "cli-progress";
+import { Presets, SingleBar } from "cli-progress";
 import { Command } from "commander";
 
 /** The user asked for something that cannot be meant; exit code 2. */
@@ -68,30 +68,39 @@ function report(name: string, error: unknown, interrupted: boolean, debug: boole
   return 2;
 }
 
-/** Shows the stages of a long job on stderr: a bar on a terminal, otherwise one line as each stage begins. */
+/** Shows the stages of a long job on stderr with their times: a bar on a terminal, otherwise a line as each ends. */
 export class Progress {
   #bar: SingleBar | undefined;
+  #stage: string | undefined;
+  #started = 0;
 
-  /** Ends the stage before and begins one of `total` steps. */
-  stage(name: string, total: number): void {
-    this.stop();
-    if (!process.stderr.isTTY) {
-      process.stderr.write(`${name}\n`);
-      return;
-    }
-    const format = `${name} [{bar}] {value}/{total} {duration_formatted}`;
-    this.#bar = new SingleBar({ format, barsize: 30, hideCursor: false, stream: process.stderr });
-    this.#bar.start(total, 0);
-  }
-
-  /** `done` steps of the stage are finished. */
-  update(done: number): void {
+  /** `done` of `total` steps of `stage` are finished; a new name ends the stage before. */
+  update(stage: string, done: number, total: number): void {
+    if (stage !== this.#stage) this.#begin(stage, total);
     this.#bar?.update(done);
   }
 
+  #begin(stage: string, total: number): void {
+    this.stop();
+    this.#stage = stage;
+    this.#started = performance.now();
+    if (!process.stderr.isTTY) return;
+    const format = `${stage.padEnd(12)} {bar} {percentage} % · {duration_formatted}`;
+    this.#bar = new SingleBar(
+      { format, barsize: 30, hideCursor: false, stream: process.stderr },
+      Presets.shades_classic,
+    );
+    this.#bar.start(total, 0);
+  }
+
+  /** Ends the current stage. */
   stop(): void {
-    this.#bar?.stop();
+    if (this.#stage === undefined) return;
+    const time = formatDuration(performance.now() - this.#started);
+    if (this.#bar) this.#bar.stop();
+    else process.stderr.write(`${this.#stage.padEnd(12)} ${time}\n`);
     this.#bar = undefined;
+    this.#stage = undefined;
   }
 }
 

@@ -32,8 +32,8 @@ async function examine(wanted: string | undefined): Promise<void> {
   if (process.platform === "linux") line("Vulkan", driverFiles().join("\n") || "no driver files");
   let adapters: string[] = [];
   try {
-    const { nodePlatform, openDevice } = await import("../platform/node.js");
-    adapters = await listAdapters(nodePlatform.gpu);
+    const { adapterNames, nodePlatform, openDevice } = await import("../platform/node.js");
+    adapters = await adapterNames();
     line("Adapters", adapters.join("\n") || "none");
     using device = await openDevice({ adapter: wanted }, { ...nodePlatform, warn: () => {} });
     describe(device);
@@ -103,17 +103,6 @@ function driverFiles(): string[] {
     .map((folder) => join(folder, "vulkan/icd.d"))
     .filter((folder) => existsSync(folder) && readdirSync(folder).length > 0)
     .map((folder) => `${folder}: ${readdirSync(folder).join(", ")}`);
-}
-
-/** Dawn tells its adapters only to those who ask for one that does not exist. */
-async function listAdapters(gpu: (adapter: string) => GPU): Promise<string[]> {
-  try {
-    await gpu("no such adapter").requestAdapter();
-    return [];
-  } catch (error) {
-    const listed = (error as Error).message.matchAll(/backend: '(.*)', name: '(.*)'/g);
-    return [...listed].map(([, backend, name]) => `${name} (${backend})`);
-  }
 }
 
 /** A convolution of small integers, so that every adapter's result is exact. A test holds y against the reference. */

@@ -3,11 +3,16 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addConformance } from "./conformance.js";
+import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
+import { addUpscale } from "./upscale.js";
 
 const EXAMPLES = `
 Examples:
-  masa doctor    what this machine can run, and what to do where it cannot
+  masa upscale --lr small.png --ref sharp.png --out large.png --weights masa_rec.pth
+  masa demo                      the same on a bundled pair of photographs
+  masa conformance test/golden   compares every operation here with the official PyTorch code
+  masa doctor                    what this machine can run, and what to do where it cannot
 
 'masa help <command>' has more examples. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 `;
@@ -24,7 +29,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "masa: ")) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  for (const add of [addConformance, addDoctor]) add(program);
+  for (const add of [addUpscale, addDemo, addConformance, addDoctor]) add(program);
   return program;
 }
 

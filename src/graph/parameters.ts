@@ -22,6 +22,13 @@ export function normal(std: number): Initializer {
   };
 }
 
+/** Uniform within ±bound. */
+export function uniform(bound: number): Initializer {
+  return (data, next) => {
+    for (let i = 0; i < data.length; i++) data[i] = bound * (2 * next() - 1);
+  };
+}
+
 const USAGE = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 export class Parameters {

@@ -27,10 +27,17 @@ export type Data = Float32Array | Int32Array | Uint32Array;
 export interface RunOptions<Name extends string = string> {
   /** Outputs to read back; default all. */
   readonly read?: readonly Name[];
-  /** Called as work completes: the share done, 0 to 1, and the scope of the network that runs next. */
-  readonly onProgress?: (done: number, scope: string) => void;
+  /** Called as the GPU completes work. */
+  readonly onProgress?: (progress: PlanProgress) => void;
   /** Stops between dispatches; `run` then throws the signal's reason. Variables may be half updated. */
   readonly signal?: AbortSignal;
+}
+
+/** How far a run is: `done` of `total` dispatches of a stage. A stage is an outermost `scope` of the graph. */
+export interface PlanProgress {
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
 }
 
 type Recorded = Recorder["dispatches"][number] & { readonly scope: string };
@@ -42,7 +49,8 @@ const PARAMS_ALIGNMENT = 256;
 
 /**
  * Traces `build` for inputs of the given shapes and makes a plan of it on `device`. `build` gets the input tensors and
- * returns the tensors that a run reads back, by name; in-place updates recorded inside run as well.
+ * returns the tensors that a run reads back, by name; in-place updates recorded inside run as well. `onMemory` is told
+ * how many bytes of GPU memory the plan needs before it takes any.
  *
  * Throws `ShapeError`, `GraphError`, `LimitError` (naming the tensor), `OutOfGpuMemoryError`, `ShaderError`.
  */
@@ -50,6 +58,7 @@ export async function compile<In extends string, Out extends string>(
   device: Device,
   inputs: Readonly<Record<In, InputSpec>>,
   build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+  onMemory?: (bytes: number) => void,
 ): Promise<Plan<In, Out>> {
   const { graph, result } = trace(() => {
     const tensors = Object.entries<InputSpec>(inputs).map(([name, spec]) =>
@@ -58,6 +67,7 @@ export async function compile<In extends string, Out extends string>(
     return build(Object.fromEntries(tensors));
   });
   const plan = new Plan<In, Out>(device, graph, result);
+  onMemory?.(plan.bytes);
   await plan.prepare();
   return plan;
 }
@@ -221,15 +231,28 @@ export class Plan<In extends string = string, Out extends string = string> {
 
   async #replay({ onProgress, signal }: RunOptions<Out>): Promise<void> {
     const watched = onProgress !== undefined || signal !== undefined;
-    for (let i = 0; i < this.#commands.length; i += SUBMIT) {
-      signal?.throwIfAborted();
-      onProgress?.(i / this.#commands.length, this.#commands[i]?.scope ?? "");
-      const submitted = this.#device.submit(this.#commands.slice(i, i + SUBMIT));
-      await submitted;
-      if (watched) await this.#device.finish();
+    for (const { stage, commands } of this.#stages()) {
+      for (let done = 0; done < commands.length; done += SUBMIT) {
+        signal?.throwIfAborted();
+        onProgress?.({ stage, done, total: commands.length });
+        await this.#device.submit(commands.slice(done, done + SUBMIT));
+        // Without a watcher the queue may run ahead; with one, what is shown must be true.
+        if (watched) await this.#device.finish();
+      }
+      onProgress?.({ stage, done: commands.length, total: commands.length });
     }
     signal?.throwIfAborted();
-    onProgress?.(1, "");
+  }
+
+  /** The commands in runs of one outermost scope. */
+  #stages(): { stage: string; commands: Command[] }[] {
+    const stages: { stage: string; commands: Command[] }[] = [];
+    for (const command of this.#commands) {
+      const stage = command.scope.split(".")[0] as string;
+      if (stages.at(-1)?.stage !== stage) stages.push({ stage, commands: [] });
+      stages.at(-1)?.commands.push(command);
+    }
+    return stages;
   }
 
   async #readOutputs(names: readonly Out[]): Promise<Record<Out, Data>> {

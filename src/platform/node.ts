@@ -1,15 +1,25 @@
 /** The Node platform: Dawn through the npm package `webgpu`, and the shaders as files of this package. */
 import { readFileSync } from "node:fs";
 import { create } from "webgpu";
-import { Device, type DeviceOptions, type Platform } from "../gpu/device.js";
-import { ShaderError } from "../gpu/errors.js";
+import { Device, type DeviceOptions, NO_ADAPTER, type Platform } from "../gpu/device.js";
+import { NoAdapterError, ShaderError } from "../gpu/errors.js";
 
 const SHADERS = new URL("../../../shaders/", import.meta.url);
 const sources = new Map<string, string>();
 
 /** Dawn as WebGPU, WGSL from `shaders/`, warnings to stderr. */
 export const nodePlatform: Platform = {
-  gpu: (adapter) => create(adapter ? [`adapter=${adapter}`] : []),
+  async gpu(wanted) {
+    if (wanted === undefined) return create([]);
+    const names = await adapterNames();
+    const name = names.find((candidate) => candidate.toLowerCase().includes(wanted.toLowerCase()));
+    if (name === undefined)
+      throw new NoAdapterError(
+        `no GPU adapter has '${wanted}' in its name`,
+        `There are: ${names.join("; ") || "none"}. ${NO_ADAPTER}`,
+      );
+    return create([`adapter=${name}`]);
+  },
   shader(name) {
     let text = sources.get(name);
     if (text === undefined) {
@@ -30,6 +40,16 @@ export const nodePlatform: Platform = {
   },
   warn: (message) => process.stderr.write(`masa: ${message}\n`),
 };
+
+/** The names of all adapters. Dawn tells them only in the error about one that it does not have. */
+export async function adapterNames(): Promise<string[]> {
+  try {
+    await create(["adapter=no such adapter"]).requestAdapter();
+  } catch (error) {
+    return [...String(error).matchAll(/name: '([^']*)'/g)].map(([, name]) => name as string);
+  }
+  return [];
+}
 
 /**
  * Opens a GPU device in Node. The adapter is the one whose name contains `options.adapter` or, without it, the

@@ -1,0 +1,33 @@
+/** `masa demo`: the upscale command on the bundled pair. */
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import { addCommand, runCommand } from "./command.js";
+import { upscaleFiles } from "./upscale.js";
+
+const DATA = new URL("../../../examples/data/", import.meta.url);
+
+export function addDemo(program: Command): void {
+  addCommand(program, "demo", "enlarge the bundled photograph of an aloe with another view of it")
+    .option("--out <folder>", "where the pictures go", "out")
+    .option("--weights <file>", "trained weights, .pth or .safetensors")
+    .action(
+      runCommand("demo", async (signal, { out, weights }: { out: string; weights?: string }) => {
+        await mkdir(out, { recursive: true });
+        const file = (name: string) => fileURLToPath(new URL(`aloe_${name}.png`, DATA));
+        process.stdout.write("pair      examples/data/aloe_lr.png 80×80 + aloe_ref.png 320×320 → 320×320\n");
+        await upscaleFiles(
+          {
+            lr: file("lr"),
+            ref: [file("ref")],
+            hr: file("hr"),
+            out: `${out}/aloe.png`,
+            compare: `${out}/aloe_compare.png`,
+            seed: "0",
+            ...(weights && { weights }),
+          },
+          signal,
+        );
+      }),
+    );
+}

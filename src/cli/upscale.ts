@@ -1,0 +1,113 @@
+/** `masa upscale`: a low-resolution image and references become an image four times as large. */
+import type { Command } from "commander";
+import type { PlanProgress } from "../graph/plan.js";
+import type { Image } from "../image/image.js";
+import { addCommand, formatDuration, Progress, runCommand, UsageError } from "./command.js";
+
+const EXAMPLES = `
+Examples:
+  masa upscale --lr photo.png --ref sharp.jpg --out large.png --weights masa_rec.pth
+  masa upscale --lr a.png --ref b.png c.png --out a4.png --weights w.safetensors --compare sheet.png
+  masa upscale --lr a.png --ref b.png --out a4.png --weights w.pth --hr truth.png    prints PSNR and SSIM
+
+A reference shows similar content sharply: another view, a frame of the same film, a photo of the same kind of thing.
+Images: PNG (8, 16 bit, grey, palette, alpha), JPEG, WebP, TIFF. Any sizes. Grey, alpha and 16 bit are kept.
+`;
+
+export interface UpscaleArguments {
+  readonly lr: string;
+  readonly ref: readonly string[];
+  readonly out: string;
+  readonly weights?: string;
+  readonly compare?: string;
+  readonly hr?: string;
+  readonly adapter?: string;
+  readonly seed: string;
+}
+
+export function addUpscale(program: Command): void {
+  addCommand(program, "upscale", "enlarge an image four times with the detail of reference images")
+    .requiredOption("--lr <file>", "the low-resolution image")
+    .requiredOption("--ref <file...>", "one or more reference images")
+    .requiredOption("--out <file>", "where to write the result; its ending sets the format")
+    .option("--weights <file>", "trained weights, .pth or .safetensors; without them the network is untrained")
+    .option("--compare <file>", "also write a sheet: bicubic | result | reference")
+    .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's")
+    .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
+    .option("--seed <number>", "seed of the untrained network", "0")
+    .addHelpText("after", EXAMPLES)
+    .action(runCommand("upscale", (signal, options: UpscaleArguments) => upscaleFiles(options, signal)));
+}
+
+/** Reads, enlarges, writes. All files are read and all names checked before the GPU is asked for anything. */
+export async function upscaleFiles(options: UpscaleArguments, signal: AbortSignal): Promise<void> {
+  const { checkImagePath, readImage, writeImage } = await import("../files/images.js");
+  const { resizeBicubic } = await import("../image/resize.js");
+  const seed = Number(options.seed);
+  if (!Number.isSafeInteger(seed)) throw new UsageError(`--seed takes a whole number, not '${options.seed}'`);
+  for (const path of [options.out, options.compare]) if (path) checkImagePath(path);
+  const lr = await readImage(options.lr);
+  const refs = await Promise.all(options.ref.map(readImage));
+  const hr = options.hr ? await readImage(options.hr) : undefined;
+  if (hr && (hr.width !== 4 * lr.width || hr.height !== 4 * lr.height))
+    throw new UsageError(`--hr is ${hr.width}×${hr.height}; the result will be ${4 * lr.width}×${4 * lr.height}`);
+
+  const started = performance.now();
+  const { image, blocks, similarity } = await enlarge(lr, refs, { ...options, seed }, signal);
+  const time = formatDuration(performance.now() - started);
+  const bicubic = resizeBicubic(lr, image.width, image.height);
+  await writeImage(options.out, image);
+  if (options.compare) await writeComparison(options.compare, bicubic, image, refs[0] as Image);
+  say("matching", `${blocks} blocks, mean similarity ${similarity.toFixed(3)}`);
+  if (hr) say("quality", `${await quality(image, hr)} (bicubic ${await quality(bicubic, hr)})`);
+  say("done", `${time} · wrote ${[options.out, options.compare].filter(Boolean).join(", ")}`);
+}
+
+interface Settings {
+  readonly weights?: string;
+  readonly adapter?: string;
+  readonly seed: number;
+}
+
+async function enlarge(lr: Image, refs: readonly Image[], { weights, adapter, seed }: Settings, signal: AbortSignal) {
+  const { openDevice } = await import("../platform/node.js");
+  const { formatBytes } = await import("../gpu/errors.js");
+  const { upscale } = await import("../masa/upscale.js");
+  const { loadMasa, untrainedMasa } = await import("../train/weights.js");
+  const device = await openDevice({ adapter });
+  const progress = new Progress();
+  try {
+    say("adapter", device.info.name);
+    const masa = weights ? await loadMasa(device, weights) : await untrainedMasa(device, {}, seed);
+    if (!weights) say("weights", "none: the network is untrained; give some with --weights");
+    const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
+    const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
+    return await upscale(device, masa, { lr, refs }, { signal, onMemory, onProgress });
+  } finally {
+    progress.stop();
+    device.close();
+  }
+}
+
+/** bicubic | result | first reference, the last at the height of the result. */
+async function writeComparison(path: string, bicubic: Image, image: Image, ref: Image): Promise<void> {
+  const { writeImage } = await import("../files/images.js");
+  const { comparisonSheet } = await import("../files/sheet.js");
+  const { resizeBicubic } = await import("../image/resize.js");
+  const width = Math.max(1, Math.round((ref.width * image.height) / ref.height));
+  const panels = [
+    { image: bicubic, caption: "bicubic" },
+    { image, caption: "MASA" },
+    { image: ref.height === image.height ? ref : resizeBicubic(ref, width, image.height), caption: "reference" },
+  ];
+  await writeImage(path, await comparisonSheet(panels));
+}
+
+async function quality(image: Image, hr: Image): Promise<string> {
+  const { psnrY, ssimY } = await import("../image/metrics.js");
+  return `PSNR-Y ${psnrY(image, hr).toFixed(2)} dB, SSIM-Y ${ssimY(image, hr).toFixed(4)}`;
+}
+
+function say(what: string, text: string): void {
+  process.stdout.write(`${what.padEnd(9)} ${text}\n`);
+}

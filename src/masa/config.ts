@@ -1,0 +1,70 @@
+/** The numbers of the network. The defaults are the official model (paper, section 4.1): 4,028,291 parameters. */
+import { ShapeError } from "../gpu/errors.js";
+
+export interface MasaConfig {
+  /** Feature channels of every layer. */
+  readonly channels: number;
+  /** Residual blocks of the encoder at levels 1 (full size), 2 (half) and 3 (quarter). */
+  readonly encoderBlocks: readonly [number, number, number];
+  /** Residual blocks of the decoder at LR levels 3, 2, 1 and at scales ×1, ×2, ×4. */
+  readonly decoderBlocks: readonly [number, number, number, number, number, number];
+  /** Side of an LR block in the coarse match, in LR pixels (paper: 8). */
+  readonly blockSize: number;
+  /** Side of the reference window that a block searches finely, relative to the block's share (paper: 1.5). */
+  readonly refBlockScale: number;
+  /** Dilations whose similarities the coarse match adds (paper: 1, 2, 3). */
+  readonly dilations: readonly number[];
+}
+
+export const MASA: MasaConfig = {
+  channels: 64,
+  encoderBlocks: [4, 4, 4],
+  decoderBlocks: [2, 2, 2, 12, 8, 4],
+  blockSize: 8,
+  refBlockScale: 1.5,
+  dilations: [1, 2, 3],
+};
+
+/** Side of a matched patch. The fused kernels are written for it. */
+export const PATCH = 3;
+
+/** The official numbers with some changed. Throws `ShapeError` for one that makes no network. */
+export function masaConfig(changes: Partial<MasaConfig> = {}): MasaConfig {
+  const config = { ...MASA, ...changes };
+  const whole = [...config.encoderBlocks, ...config.decoderBlocks];
+  if (
+    !whole.every((count) => Number.isInteger(count) && count >= 0) ||
+    config.encoderBlocks.length !== 3 ||
+    config.decoderBlocks.length !== 6
+  )
+    throw new ShapeError(
+      "masa",
+      "encoderBlocks, decoderBlocks",
+      `are [${config.encoderBlocks}], [${config.decoderBlocks}]: three and six counts are wanted`,
+    );
+  for (const name of ["channels", "blockSize"] as const) {
+    if (!Number.isInteger(config[name]) || config[name] < 1) throw new ShapeError("masa", name, `is ${config[name]}`);
+  }
+  if (!(config.refBlockScale > 0)) throw new ShapeError("masa", "refBlockScale", `is ${config.refBlockScale}`);
+  if (config.dilations.length === 0 || !config.dilations.every((d) => Number.isInteger(d) && d >= 1))
+    throw new ShapeError("masa", "dilations", `are [${config.dilations}]`);
+  return config;
+}
+
+/** The configuration that a state dict was made with, read from the names and shapes of its tensors. */
+export function configOf(weights: ReadonlyMap<string, { readonly shape: readonly number[] }>): MasaConfig {
+  const count = (prefix: string) => {
+    let blocks = 0;
+    while (weights.has(`${prefix}.${blocks}.conv1.weight`)) blocks++;
+    return blocks;
+  };
+  const [x1, x2, x3] = ["enc.blk_L1", "enc.blk_L2", "enc.blk_L3"].map(count) as [number, number, number];
+  const decoder = ["L3", "L2", "L1", "x1", "x2", "x4"].map((stage) => count(`decoder.blk_${stage}`));
+  return masaConfig({
+    channels: weights.get("enc.conv_L1.weight")?.shape[0] ?? MASA.channels,
+    encoderBlocks: x1 + x2 + x3 > 0 ? [x1, x2, x3] : MASA.encoderBlocks,
+    decoderBlocks: decoder.some((blocks) => blocks > 0)
+      ? (decoder as unknown as MasaConfig["decoderBlocks"])
+      : MASA.decoderBlocks,
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * MASA: the network of "MASA-SR: Matching Acceleration and Spatial Adaptation for Reference-Based Image
+ * Super-Resolution" (Lu et al., CVPR 2021), figure 2. Encode, match coarse to fine, carry the reference's features over,
+ * adapt and aggregate them, and add the bicubic enlargement.
+ */
+import { ShapeError } from "../gpu/errors.js";
+import { bicubicResize } from "../graph/ops/bicubic.js";
+import { add } from "../graph/ops/pointwise.js";
+import { Parameters } from "../graph/parameters.js";
+import { scope, type Tensor } from "../graph/tensor.js";
+import { SCALE } from "../image/pairs.js";
+import { type MasaConfig, masaConfig } from "./config.js";
+import { Decoder, type Probe, type Warped } from "./decoder.js";
+import { Encoder } from "./encoder.js";
+import { matchGeometry } from "./geometry.js";
+import { extract, type Matches, type MatchingPath, match } from "./matching.js";
+
+export interface MasaInputs {
+  /** Low resolution, [N, 3, H, W], BGR in [0, 1]. */
+  readonly lr: Tensor;
+  /** Reference, [N, 3, 4·Hr, 4·Wr]. */
+  readonly ref: Tensor;
+  /** Reference at a quarter of its size, [N, 3, Hr, Wr]. */
+  readonly refDown: Tensor;
+}
+
+export interface MasaOptions {
+  /** `fused` (default) never writes an unfolded tensor; `reference` follows the paper to the letter. Equal results. */
+  readonly path?: MatchingPath;
+  /** Matches from outside, instead of searching: block → position in Ref↓, i32 [N, blocks]. */
+  readonly coarseIndex?: Tensor;
+  /** LR pixel → position in its block's window, i32 [N·blocks, ky, kx]. */
+  readonly fineIndex?: Tensor;
+  /** Sees intermediate tensors by name. */
+  readonly probe?: Probe;
+}
+
+export interface MasaOutput {
+  /** [N, 3, 4H, 4W], not clamped. */
+  readonly sr: Tensor;
+  readonly matches: Matches;
+}
+
+export class Masa {
+  readonly config: MasaConfig;
+  readonly #encoder: Encoder;
+  readonly #decoder: Decoder;
+
+  /** Declares the parameters `enc.…` and `decoder.…` in `parameters`. */
+  constructor(
+    config: Partial<MasaConfig> = {},
+    readonly parameters = new Parameters(),
+  ) {
+    this.config = masaConfig(config);
+    this.#encoder = new Encoder(parameters, "enc", 3, this.config.channels, this.config.encoderBlocks);
+    this.#decoder = new Decoder(parameters, "decoder", this.config);
+  }
+
+  /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
+  forward({ lr, ref, refDown }: MasaInputs, options: MasaOptions = {}): MasaOutput {
+    checkInputs(lr, ref, refDown);
+    const { path = "fused", probe = () => {} } = options;
+    const [height, width] = sides(lr);
+    const geometry = matchGeometry({ lr: [height, width], refDown: sides(refDown), ...this.config });
+    const lrLevels = scope("encode lr", () => this.#encoder.forward(lr));
+    const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown));
+    const refLevels = scope("encode ref", () => this.#encoder.forward(ref));
+    for (const [i, level] of lrLevels.entries()) probe(`enc(lr)/L${i + 1}`, level);
+    probe("enc(ref_down)/L1", refDownLevel1);
+    for (const [i, level] of refLevels.entries()) probe(`enc(ref)/L${i + 1}`, level);
+
+    const matches = scope("match", () =>
+      match({ lr: lrLevels[0], refDown: refDownLevel1 }, geometry, { ...options, path }),
+    );
+    const warp = (level: Tensor, scale: 1 | 2 | 4) => extract(level, matches, geometry, scale, path);
+    const warped: Warped = scope("extract", () => ({
+      x4: warp(refLevels[0], 4),
+      x2: warp(refLevels[1], 2),
+      x1: warp(refLevels[2], 1),
+    }));
+    for (const [scaleName, tensor] of Object.entries(warped)) probe(`warp_ref/${scaleName}`, tensor);
+
+    const detail = scope("decode", () => this.#decoder.forward(lrLevels, warped, probe));
+    const base = scope("enlarge", () => bicubicResize(lr, [SCALE * height, SCALE * width]));
+    return { sr: add(detail, base), matches };
+  }
+}
+
+function sides({ shape }: Tensor): [number, number] {
+  return [shape[2] as number, shape[3] as number];
+}
+
+function checkInputs(lr: Tensor, ref: Tensor, refDown: Tensor): void {
+  for (const [name, tensor] of Object.entries({ lr, ref, refDown })) {
+    if (tensor.shape.length !== 4 || tensor.shape[1] !== 3 || tensor.shape[0] !== lr.shape[0])
+      throw new ShapeError(
+        "masa",
+        name,
+        `has shape [${tensor.shape}]; [N, 3, H, W] is wanted, N as in lr [${lr.shape}]`,
+      );
+  }
+  const [height, width] = sides(refDown);
+  const [refHeight, refWidth] = sides(ref);
+  if (refHeight !== SCALE * height || refWidth !== SCALE * width)
+    throw new ShapeError(
+      "masa",
+      "ref",
+      `is ${refWidth}×${refHeight}; 4 times refDown, ${4 * width}×${4 * height}, is wanted`,
+    );
+}

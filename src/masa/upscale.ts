@@ -1,0 +1,119 @@
+/** From images to an image: what the `masa upscale` command and the API call do. */
+import type { Device } from "../gpu/device.js";
+import { compile, type PlanProgress } from "../graph/plan.js";
+import { ImageError } from "../image/errors.js";
+import {
+  cropImage,
+  fromTensor,
+  type Image,
+  mergeAlpha,
+  splitAlpha,
+  toBitDepth,
+  toGrey,
+  toRgb,
+  toTensor,
+} from "../image/image.js";
+import { downscale, padCentred, padEnd, REF_MULTIPLE, SCALE, stackReferences } from "../image/pairs.js";
+import { resizeBicubic } from "../image/resize.js";
+import { MASA } from "./config.js";
+import type { Masa, MasaInputs } from "./masa.js";
+
+export interface UpscaleRequest {
+  readonly lr: Image;
+  /** One reference, or several, which are stacked as in the paper's evaluation with several references. */
+  readonly refs: readonly Image[];
+}
+
+export interface UpscaleOptions {
+  readonly onProgress?: (progress: PlanProgress) => void;
+  /** Told before any GPU memory is taken: the bytes that the run will take besides the weights. */
+  readonly onMemory?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface UpscaleResult {
+  /** Four times as wide and high as `lr`, of its kind (grey, alpha) and depth. */
+  readonly image: Image;
+  /** Number of LR blocks that were matched. */
+  readonly blocks: number;
+  /** Mean cosine similarity of the LR pixels' patches with their matches, −1 to 1: how much of `lr` the references show. */
+  readonly similarity: number;
+}
+
+/** Images made ready for the network. */
+export interface PreparedPair {
+  readonly lr: Image;
+  readonly ref: Image;
+  readonly refDown: Image;
+  /** The window of `lr` that is the picture; the rest repeats its border. */
+  readonly window: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+}
+
+/**
+ * Pads `lr` on all sides to whole blocks of `blockSize` and to multiples of 4 (two halvings in the encoder), brings the
+ * references into one image, and shrinks that.
+ */
+export function preparePair({ lr, refs }: UpscaleRequest, blockSize = MASA.blockSize): PreparedPair {
+  if (refs.length === 0) throw new ImageError("there is no reference image", "Give at least one");
+  const multiple = [1, 2, 4].map((factor) => factor * blockSize).find((side) => side % 4 === 0) as number;
+  const { image, padding } = padCentred(toRgb(lr), multiple);
+  const ref = stack(refs);
+  const window = { left: padding.left, top: padding.top, width: lr.width, height: lr.height };
+  return { lr: image, ref, refDown: downscale(ref), window };
+}
+
+/** One reference as it is; several of one depth, centred in the smallest canvas that holds each, below one another. */
+function stack(refs: readonly Image[]): Image {
+  const depth = refs.some(({ bitDepth }) => bitDepth === 16) ? 16 : 8;
+  const images = refs.map((ref) => padEnd(toBitDepth(toRgb(ref), depth), REF_MULTIPLE));
+  if (images.length === 1) return images[0] as Image;
+  const side = (of: (image: Image) => number) => Math.max(...images.map(of));
+  return stackReferences(
+    images,
+    side(({ width }) => width),
+    side(({ height }) => height),
+  );
+}
+
+/**
+ * Enlarges `lr` four times with what the references show. Alpha is enlarged bicubically; grey stays grey; 16 bits stay.
+ * Throws `ImageError`, `LimitError`, `OutOfGpuMemoryError`, or the signal's reason.
+ */
+export async function upscale(
+  device: Device,
+  masa: Masa,
+  request: UpscaleRequest,
+  { onProgress, onMemory, signal }: UpscaleOptions = {},
+): Promise<UpscaleResult> {
+  const { lr, ref, refDown, window } = preparePair(request, masa.config.blockSize);
+  const shape = ({ width, height }: Image) => [1, 3, height, width];
+  const shapes = { lr: shape(lr), ref: shape(ref), refDown: shape(refDown) };
+  let blocks = 0;
+  const build = (inputs: MasaInputs) => {
+    const { sr, matches } = masa.forward(inputs);
+    blocks = matches.coarseIndex.size;
+    return { sr, similarity: matches.fineScore };
+  };
+  const plan = await compile(device, shapes, build, onMemory);
+  try {
+    const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
+    const { sr, similarity } = await plan.run(data, { ...(onProgress && { onProgress }), ...(signal && { signal }) });
+    const padded = fromTensor(Float32Array.from(sr), SCALE * lr.width, SCALE * lr.height, request.lr.bitDepth);
+    const { left, top, width, height } = window;
+    const image = cropImage(padded, SCALE * left, SCALE * top, SCALE * width, SCALE * height);
+    return { image: likeSource(image, request.lr), blocks, similarity: mean(similarity) };
+  } finally {
+    plan.dispose();
+  }
+}
+
+/** The result in the kind of the source: grey if it was grey, with its alpha enlarged. */
+function likeSource(image: Image, source: Image): Image {
+  const { colour, alpha } = splitAlpha(source);
+  const result = colour.channels === 1 ? toGrey(image) : image;
+  return alpha ? mergeAlpha(result, resizeBicubic(alpha, result.width, result.height)) : result;
+}
+
+function mean(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+}
