@@ -2,9 +2,11 @@
  * Makes this checkout ready to run: packages, build, GPU driver. Does only what is missing; `--dry-run` only tells.
  * Runs before node_modules exists, so it uses Node alone.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { driverSteps, parseOsRelease, parseSources, shellText } from "./apt.mjs";
 import { build, isBuilt } from "./build.mjs";
@@ -22,16 +24,37 @@ function fail(text) {
   process.exit(1);
 }
 
-/** Runs a command quietly; what it printed is shown only when it fails. */
-function run([program, ...args], { input, mayFail = false, ...options } = {}) {
-  const result = spawnSync(program, args, { input: input ?? "", encoding: "utf8", maxBuffer: 1 << 28, ...options });
-  if (result.signal) process.exit(130);
-  if (result.status === 0) return;
-  console.error(`${result.stdout ?? ""}${result.stderr ?? ""}${result.error ? result.error.message : ""}`);
-  if (!mayFail) fail(`'${[program, ...args].join(" ")}' failed, see above`);
+// A step that Ctrl-C reaches cleans up first: npm takes its half-made folders away, apt its locks.
+let interrupted = false;
+process.on("SIGINT", () => {
+  if (!interrupted) say("stopping as soon as the running step has cleaned up");
+  interrupted = true;
+});
+
+/** Ends here after a Ctrl-C. */
+async function stopIfInterrupted() {
+  await setImmediate(); // a blocking call holds the signal back
+  if (interrupted) process.exit(130);
 }
 
-function installPackages() {
+/** Runs a command quietly; what it printed is shown only when it fails. */
+async function run([program, ...args], { input = "", mayFail = false, ...options } = {}) {
+  const child = spawn(program, args, options);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+  child.stdin.on("error", () => {}); // the command ended early; its exit code tells
+  child.stdin.end(input);
+  const [status] = await once(child, "close").catch((error) => [error.message]);
+  await stopIfInterrupted();
+  if (status === 0) return;
+  console.error(output);
+  if (!mayFail) fail(`'${[program, ...args].join(" ")}' failed (${status}), see above`);
+}
+
+async function installPackages() {
   const missing = packagesMissing(ROOT);
   if (!missing) return;
   say(`npm ci, since ${missing}`);
@@ -39,21 +62,24 @@ function installPackages() {
   // None of our packages needs its install script: their binaries are packages themselves.
   const args = ["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"];
   const npm = process.env.npm_execpath;
-  if (npm) run([process.execPath, npm, ...args], { cwd: ROOT });
-  else run(["npm", ...args], { cwd: ROOT, shell: process.platform === "win32" });
+  if (npm) await run([process.execPath, npm, ...args], { cwd: ROOT });
+  else await run(["npm", ...args], { cwd: ROOT, shell: process.platform === "win32" });
 }
 
-function compile() {
+async function compile() {
   if (!packagesMissing(ROOT) && isBuilt(ROOT)) return;
   say("tsc, since the sources are newer than dist/");
-  if (!dryRun && build(ROOT) !== 0) fail("the build failed, see above");
+  if (dryRun) return;
+  const status = build(ROOT);
+  await stopIfInterrupted();
+  if (status !== 0) fail("the build failed, see above");
 }
 
 /** `{ name }` of the adapter Dawn gives, or `{ error }` with Dawn's words. */
-function probeAdapter() {
+async function probeAdapter() {
   const probe = fileURLToPath(new URL("probe-adapter.mjs", import.meta.url));
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [probe], { encoding: "utf8" });
-  if (signal === "SIGINT") process.exit(130);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [probe], { encoding: "utf8" });
+  await stopIfInterrupted();
   if (status === 0) return { name: stdout.trim() };
   if (status === 3)
     fail(`the webgpu package does not load: ${stderr.trim()}\nOn Linux it needs glibc 2.34 (Debian 12, Ubuntu 22.04)`);
@@ -75,7 +101,7 @@ function rootPrefix() {
   return sudo.status === 0 ? ["sudo", "-n"] : undefined;
 }
 
-function installDriver() {
+async function installDriver() {
   const osRelease = existsSync("/etc/os-release") ? parseOsRelease(readFileSync("/etc/os-release", "utf8")) : {};
   let steps;
   try {
@@ -91,21 +117,21 @@ function installDriver() {
   say("there is no GPU adapter: installing Mesa's lavapipe, which computes on the CPU");
   for (const step of steps) {
     say(dryRun ? shellText(step) : step.command.join(" "));
-    if (!dryRun) run([...prefix, ...step.command], step);
+    if (!dryRun) await run([...prefix, ...step.command], step);
   }
 }
 
-function findAdapter() {
+async function findAdapter() {
   if (dryRun && packagesMissing(ROOT)) return say("then look for a GPU adapter");
-  let found = probeAdapter();
+  let found = await probeAdapter();
   if (found.error !== undefined) {
     if (process.platform === "darwin")
       fail("there is no GPU adapter: WebGPU needs macOS with a GPU that Metal supports");
     if (process.platform === "win32")
       fail("there is no GPU adapter: install your GPU maker's newest driver (Direct3D 12)");
-    installDriver();
+    await installDriver();
     if (dryRun) return;
-    found = probeAdapter();
+    found = await probeAdapter();
     if (found.error !== undefined) fail(`there is still no GPU adapter; Dawn says:\n${found.error}`);
   }
   say(`ready, GPU adapter: ${found.name}`);
@@ -113,6 +139,6 @@ function findAdapter() {
 
 const reason = unsupported(process);
 if (reason) fail(reason);
-installPackages();
-compile();
-findAdapter();
+await installPackages();
+await compile();
+await findAdapter();
