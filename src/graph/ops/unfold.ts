@@ -1,0 +1,46 @@
+/** Windows of an image as columns, as PyTorch's unfold (im2col). Its adjoint, and so its gradient, is fold. */
+import { ShapeError } from "../../gpu/errors.js";
+import { fold } from "../../kernels/fold.js";
+import type { Shape } from "../../kernels/kernel.js";
+import * as kernels from "../../kernels/unfold.js";
+import { type WindowOptions, type Windows, windowsOf } from "../../kernels/windows.js";
+import { type Operation, recordOne, type Tensor } from "../tensor.js";
+
+const NAME = "unfold";
+
+interface Attributes {
+  readonly windows: Windows;
+}
+
+/**
+ * The windows of `x` [N,C,H,W] as columns [N,C·kh·kw,L]: torch.nn.functional.unfold. A column lists the channels, in
+ * each its rows, in each its pixels; the L = rows·columns windows follow each other row by row, with
+ * rows = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1 and columns likewise. Throws `ShapeError`.
+ */
+export function unfold(x: Tensor, options: WindowOptions): Tensor {
+  if (x.shape.length !== 4) throw new ShapeError(NAME, "x", `has shape [${x.shape}], not four sides`);
+  const [, , H, W] = x.shape as [number, number, number, number];
+  return recordOne(operation, [x], { windows: windowsOf(NAME, [H, W], options) });
+}
+
+const operation: Operation<Attributes> = {
+  name: NAME,
+  outputs: ([x], { windows: { kernel, count } }) => {
+    const [N, C] = (x as Tensor).shape as [number, number];
+    return [{ shape: [N, C * kernel[0] * kernel[1], count[0] * count[1]] }];
+  },
+  kernel: (recorder, [x], [y], { windows }) => {
+    if (x && y) kernels.unfold(recorder, x, y, windows);
+  },
+  gradient: ({ inputs: [x], attributes: { windows }, dys: [dy] }) => [
+    x && dy && recordOne(gradientOperation, [dy], { shape: x.shape, windows }),
+  ],
+};
+
+const gradientOperation: Operation<Attributes & { shape: Shape }> = {
+  name: "unfold_gradient",
+  outputs: (_, { shape }) => [{ shape }],
+  kernel: (recorder, [dy], [dx], { windows }) => {
+    if (dy && dx) fold(recorder, dy, dx, windows);
+  },
+};

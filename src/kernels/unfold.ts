@@ -1,0 +1,15 @@
+/** Windows of an image as columns: `shaders/unfold.wgsl`. */
+import { flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { type Windows, windowParams } from "./windows.js";
+
+/** y [N,C·kh·kw,rows·columns] from x [N,C,H,W]. */
+export function unfold(recorder: Recorder, x: Operand, y: Operand, windows: Windows): void {
+  const [N, C] = x.shape as [number, number];
+  const count = N * C * windows.count[0] * windows.count[1];
+  recorder.dispatch({
+    shader: "unfold",
+    params: { count, ...windowParams(x.shape, windows), dilation: windows.dilation },
+    bindings: { x, y },
+    workgroups: flatGrid(count),
+  });
+}
