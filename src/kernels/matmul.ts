@@ -1,0 +1,29 @@
+/** Batched matrix product: `shaders/matmul.wgsl`, and `matmul_tiled.wgsl` where whole tiles can be filled. */
+import { flatGrid, type Operand, type Recorder } from "./kernel.js";
+
+export interface Transposed {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+const TILE = 16;
+
+/** y [B, n, m] = a [B, n, K] · b [B, K, m]; a transposed operand is stored as [B, K, n] or [B, m, K]. */
+export function matmul(
+  recorder: Recorder,
+  a: Operand,
+  b: Operand,
+  y: Operand,
+  { transposeA, transposeB }: Transposed,
+): void {
+  const [batches, n, m] = y.shape as [number, number, number];
+  const inner = a.shape[transposeA ? 1 : 2] as number;
+  const tiled = Math.min(n, m, inner) >= TILE;
+  recorder.dispatch({
+    shader: tiled ? "matmul_tiled" : "matmul",
+    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
+    params: { batches, n, m, inner },
+    bindings: { a, b, y },
+    workgroups: tiled ? [Math.ceil(m / TILE), Math.ceil(n / TILE), batches] : flatGrid(batches * n * m),
+  });
+}
