@@ -338,7 +338,8 @@ export const NO_ADAPTER =
 
 function describe(adapter: GPUAdapter): AdapterInfo {
   const { vendor, architecture, device, description } = adapter.info;
-  const name = device || description || `${vendor} ${architecture}`.trim() || "unnamed adapter";
+  // Dawn writes brackets and spaces of the driver's name as hyphens.
+  const name = device.replace(/-+$/, "") || description || `${vendor} ${architecture}`.trim() || "unnamed adapter";
   const software =
     adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|basic render/i.test(`${name} ${description}`);
   return { name, vendor, architecture, description, software };
