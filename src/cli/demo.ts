@@ -7,10 +7,17 @@ import { upscaleFiles } from "./upscale.js";
 
 const DATA = new URL("../../../examples/data/", import.meta.url);
 
+const EXAMPLES = `
+Examples:
+  masa demo                            untrained: shows that everything works
+  masa demo --weights masa_rec.pth     with trained ones
+`;
+
 export function addDemo(program: Command): void {
   addCommand(program, "demo", "enlarge the bundled photograph of an aloe with another view of it")
     .option("--out <folder>", "where the pictures go", "out")
     .option("--weights <file>", "trained weights, .pth or .safetensors")
+    .addHelpText("after", EXAMPLES)
     .action(
       runCommand("demo", async (signal, { out, weights }: { out: string; weights?: string }) => {
         await mkdir(out, { recursive: true });
