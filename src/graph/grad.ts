@@ -72,7 +72,8 @@ function backward(node: Node, gradients: Map<Tensor, Tensor>, needed: ReadonlySe
       "Wrap it in noGrad() if none should flow through it",
     );
   for (const [i, input] of inputs.entries()) {
-    if (input instanceof Variable && input.version !== node.versions[i])
+    // What the node itself overwrote (running statistics) its own gradient does not read.
+    if (input instanceof Variable && input.version !== node.versions[i] && !node.updates.includes(input))
       throw new GraphError(
         `${input.name} was updated in place after ${operation.name} used it`,
         "Call grad() before the update",

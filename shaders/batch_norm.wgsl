@@ -1,0 +1,40 @@
+// y = (x − mean) / √(variance + eps) · weight + bias, all four of the channel.
+//
+//   x, y [planes, length], plane p belongs to channel p mod channels; mean, variance, weight, bias [channels].
+// One workgroup of 64 threads takes one piece of a plane. Cost: one load and one store an element.
+
+struct Params {
+  planes: u32,
+  length: u32,
+  pieces: u32,
+  piece: u32,
+  channels: u32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> mean: array<f32>;
+@group(0) @binding(2) var<storage, read> variance: array<f32>;
+@group(0) @binding(3) var<storage, read> weight: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let part = group.x + group.y * groups.x;
+  if (part >= params.planes * params.pieces) { return; }
+  let plane = part / params.pieces;
+  let c = plane % params.channels;
+  let offset = plane * params.length;
+  let start = part % params.pieces * params.piece;
+  let end = min(start + params.piece, params.length);
+  let centre = mean[c];
+  let factor = inverseSqrt(variance[c] + params.eps) * weight[c];
+  let summand = bias[c];
+  for (var l = start + thread; l < end; l += 64u) { y[offset + l] = (x[offset + l] - centre) * factor + summand; }
+}
