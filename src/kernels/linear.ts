@@ -1,0 +1,46 @@
+/** Fully connected layer: `shaders/linear*.wgsl`. Its rows are few and long, so that a workgroup sums one output. */
+import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+
+export interface Linear {
+  readonly x: Operand;
+  readonly weight: Operand;
+  readonly bias?: Operand | undefined;
+  readonly y: Operand;
+}
+
+function sides(x: Operand, weight: Operand) {
+  const [outputs, inner] = weight.shape as [number, number];
+  return { N: x.shape[0] as number, inner, outputs };
+}
+
+/** y [N, outputs] = x [N, inner] · weightᵀ + bias; weight [outputs, inner]. */
+export function linear(recorder: Recorder, { x, weight, bias, y }: Linear): void {
+  const params = sides(x, weight);
+  recorder.dispatch({
+    shader: "linear",
+    constants: { BIAS: bias !== undefined },
+    params,
+    bindings: { x, weight, bias: bias ?? weight, y },
+    workgroups: [params.outputs, Math.ceil(params.N / 4), 1],
+  });
+}
+
+/** dx [N, inner] = dy · weight. */
+export function linearInputGradient(recorder: Recorder, dy: Operand, weight: Operand, dx: Operand): void {
+  recorder.dispatch({
+    shader: "linear_input_gradient",
+    params: sides(dx, weight),
+    bindings: { dy, weight, dx },
+    workgroups: flatGrid(elements(dx.shape)),
+  });
+}
+
+/** dweight [outputs, inner] = dyᵀ · x. */
+export function linearWeightGradient(recorder: Recorder, dy: Operand, x: Operand, dweight: Operand): void {
+  recorder.dispatch({
+    shader: "linear_weight_gradient",
+    params: sides(x, dweight),
+    bindings: { dy, x, dweight },
+    workgroups: flatGrid(elements(dweight.shape)),
+  });
+}
