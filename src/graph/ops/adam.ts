@@ -1,0 +1,66 @@
+/** Adam (Kingma, Ba 2015), as PyTorch computes it: eps is added after the bias correction of the second moment. */
+import { ShapeError } from "../../gpu/errors.js";
+import * as kernels from "../../kernels/adam.js";
+import { GraphError, type Operation, record, type Tensor, type Variable } from "../tensor.js";
+
+/** Length of the tensor of scalars that `adamHyper` fills. */
+export const ADAM_HYPER_LENGTH = 7;
+
+const operation: Operation<null> = {
+  name: "adam",
+  outputs([parameter, ...others]) {
+    const shape = parameter?.shape.join();
+    const hyper = others.pop();
+    if (hyper?.shape.join() !== `${ADAM_HYPER_LENGTH}`)
+      throw new ShapeError("adam", hyper?.name ?? "hyper", `has shape [${hyper?.shape}], not [${ADAM_HYPER_LENGTH}]`);
+    for (const [i, what] of ["the gradient", "expAvg", "expAvgSq"].entries())
+      if (others[i]?.shape.join() !== shape)
+        throw new ShapeError(
+          "adam",
+          `${what} of ${parameter?.name}`,
+          `has shape [${others[i]?.shape}], not [${shape}]`,
+        );
+    return [];
+  },
+  kernel(recorder, [parameter, gradient, expAvg, expAvgSq, hyper]) {
+    if (parameter && gradient && expAvg && expAvgSq && hyper)
+      kernels.adam(recorder, { parameter, gradient, expAvg, expAvgSq, hyper });
+  },
+  updates: ([parameter, , expAvg, expAvgSq]) => [parameter, expAvg, expAvgSq] as Variable[],
+};
+
+/** Adam's running means of the gradients and of their squares: one variable of its shape a parameter, at first 0. */
+export interface Moments {
+  readonly expAvg: readonly Variable[];
+  readonly expAvgSq: readonly Variable[];
+}
+
+/**
+ * One step in place, for every parameter p with gradient g and moments m, v: m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
+ * p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps): PyTorch's `optim.Adam` without weight decay. `hyper` is an input of
+ * shape [ADAM_HYPER_LENGTH], to be filled by `adamHyper` before each run. Throws `ShapeError`.
+ */
+export function adam(params: readonly Variable[], grads: readonly Tensor[], moments: Moments, hyper: Tensor): void {
+  for (const [name, list] of Object.entries({ grads, ...moments }))
+    if (list.length !== params.length)
+      throw new ShapeError("adam", name, `holds ${list.length} tensors for ${params.length} parameters`);
+  for (const [i, parameter] of params.entries())
+    record(operation, [parameter, grads[i], moments.expAvg[i], moments.expAvgSq[i], hyper], null);
+}
+
+export interface AdamSettings {
+  readonly lr: number;
+  readonly betas: readonly [number, number];
+  /** Default 1e-8. */
+  readonly eps?: number;
+  /** 1 for the first step. */
+  readonly step: number;
+}
+
+/** The scalars of step t for `adam`: lr/(1 − β₁ᵗ), 1/√(1 − β₂ᵗ), β₁, 1 − β₁, β₂, 1 − β₂, eps; rounded once, from float64. Throws `GraphError` where step is no count. */
+export function adamHyper({ lr, betas: [beta1, beta2], eps = 1e-8, step }: AdamSettings): Float32Array {
+  if (!Number.isInteger(step) || step < 1) throw new GraphError(`adam: the step is ${step}`, "Count steps from 1");
+  const stepSize = lr / (1 - beta1 ** step);
+  const scale = 1 / Math.sqrt(1 - beta2 ** step);
+  return Float32Array.of(stepSize, scale, beta1, 1 - beta1, beta2, 1 - beta2, eps);
+}

@@ -1,0 +1,22 @@
+/** One step of Adam on one parameter: `shaders/adam.wgsl`. */
+import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+
+export interface Adam {
+  readonly parameter: Operand;
+  readonly gradient: Operand;
+  readonly expAvg: Operand;
+  readonly expAvgSq: Operand;
+  /** The seven scalars that the shader names. */
+  readonly hyper: Operand;
+}
+
+/** Updates `parameter` and both moments in place. */
+export function adam(recorder: Recorder, { parameter, gradient, expAvg, expAvgSq, hyper }: Adam): void {
+  const count = elements(parameter.shape);
+  recorder.dispatch({
+    shader: "adam",
+    params: { count },
+    bindings: { gradient, hyper, parameter, exp_avg: expAvg, exp_avg_sq: expAvgSq },
+    workgroups: flatGrid(count),
+  });
+}
