@@ -1,0 +1,52 @@
+/** A run of one side of a tensor, as PyTorch's narrow. */
+import { ShapeError } from "../../gpu/errors.js";
+import type { Shape } from "../../kernels/kernel.js";
+import * as kernels from "../../kernels/slice.js";
+import { type Operation, recordOne, type Tensor, type TensorSpec } from "../tensor.js";
+
+const NAME = "slice";
+
+interface Attributes {
+  readonly dim: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * `x` from `start` up to, not including, `end` along side `dim`: torch.narrow(x, dim, start, end − start), as a copy.
+ * Of any type. The gradient is dy in its place and 0 around it. Throws `ShapeError`.
+ */
+export function slice(x: Tensor, dim: number, start: number, end: number): Tensor {
+  return recordOne(operation, [x], { dim, start, end });
+}
+
+const operation: Operation<Attributes> = {
+  name: NAME,
+  outputs: ([x], attributes) => [run(x as Tensor, attributes)],
+  kernel: (recorder, [x], [y], { dim, start }) => {
+    if (x && y) kernels.slice(recorder, x, y, dim, start);
+  },
+  gradient: ({ inputs: [x], attributes, dys: [dy] }) => [
+    x && dy && recordOne(gradientOperation, [dy], { ...attributes, shape: x.shape }),
+  ],
+};
+
+const gradientOperation: Operation<Attributes & { shape: Shape }> = {
+  name: "slice_gradient",
+  outputs: (_, { shape }) => [{ shape }],
+  kernel: (recorder, [dy], [dx], { dim, start }) => {
+    if (dy && dx) kernels.sliceGradient(recorder, dy, dx, dim, start);
+  },
+};
+
+function run({ shape, dtype }: Tensor, { dim, start, end }: Attributes): TensorSpec {
+  const side = shape[dim];
+  if (side === undefined) throw new ShapeError(NAME, "dim", `is ${dim}; x [${shape}] has ${shape.length} sides`);
+  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end > side || start >= end)
+    throw new ShapeError(
+      NAME,
+      "start, end",
+      `are ${start}, ${end}; side ${dim} of x [${shape}] runs from 0 to ${side}`,
+    );
+  return { shape: shape.with(dim, end - start), dtype };
+}
