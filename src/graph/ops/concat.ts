@@ -1,0 +1,60 @@
+/** Tensors joined along a side, as PyTorch's cat. */
+import { ShapeError } from "../../gpu/errors.js";
+import * as kernels from "../../kernels/concat.js";
+import type { Operand, Shape } from "../../kernels/kernel.js";
+import { slice } from "../../kernels/slice.js";
+import { type Operation, recordOne, type Tensor, type TensorSpec } from "../tensor.js";
+
+const NAME = "concat";
+
+interface Attributes {
+  readonly dim: number;
+}
+
+/**
+ * The tensors `xs`, which differ in side `dim` at most, one behind the other along that side: torch.cat(xs, dim). Of
+ * any one type. The gradient of each is its run of dy. A convolution takes two inputs as they are (`conv2d`'s option
+ * `concat`) and needs no copy. Throws `ShapeError`.
+ */
+export function concat(xs: readonly Tensor[], dim: number): Tensor {
+  return recordOne(operation, xs, { dim });
+}
+
+const operation: Operation<Attributes> = {
+  name: NAME,
+  outputs: (xs, { dim }) => [joined(xs as Tensor[], dim)],
+  kernel: (recorder, xs, [y], { dim }) => {
+    if (y) kernels.concat(recorder, xs as Operand[], y, dim);
+  },
+  gradient({ inputs, attributes: { dim }, dys: [dy], needs }) {
+    let end = 0;
+    return inputs.map((x, i) => {
+      const { shape } = x as Tensor;
+      const start = end;
+      end += shape[dim] as number;
+      return dy && needs(i) ? recordOne(gradientOperation, [dy], { shape, dim, start }) : undefined;
+    });
+  },
+};
+
+const gradientOperation: Operation<Attributes & { shape: Shape; start: number }> = {
+  name: "concat_gradient",
+  outputs: (_, { shape }) => [{ shape }],
+  kernel: (recorder, [dy], [dx], { dim, start }) => {
+    if (dy && dx) slice(recorder, dy, dx, dim, start);
+  },
+};
+
+function joined(xs: readonly Tensor[], dim: number): TensorSpec {
+  const [first] = xs;
+  if (!first) throw new ShapeError(NAME, "xs", "holds no tensor");
+  const { shape, dtype } = first;
+  if (shape[dim] === undefined) throw new ShapeError(NAME, "dim", `is ${dim}; the tensors have ${shape.length} sides`);
+  for (const x of xs) {
+    if (x.dtype !== dtype) throw new ShapeError(NAME, x.name, `is ${x.dtype}, the first tensor ${dtype}`);
+    if (x.shape.length !== shape.length || x.shape.some((side, d) => d !== dim && side !== shape[d]))
+      throw new ShapeError(NAME, x.name, `has shape [${x.shape}]; beside [${shape}] only side ${dim} may differ`);
+  }
+  const side = xs.reduce((sum, x) => sum + (x.shape[dim] as number), 0);
+  return { shape: shape.with(dim, side), dtype };
+}
