@@ -18,6 +18,8 @@ const SIGN = 10u;
 const SQUARE = 11u;
 const SCALE = 12u;
 const SHIFT = 13u;
+const SOFTPLUS = 14u;
+const SOFTPLUS_GRADIENT = 15u;
 
 const OP = ADD;
 const SAME = true;
@@ -34,6 +36,15 @@ struct Params {
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
+
+// log(1 + e) for e in [0, 1] to all digits, where WGSL's log promises an absolute error only: 2·artanh(s), s = e / (2 + e),
+// by its series; s ≤ 1/3, so that the first term left out is below 2⁻²⁹ of the sum.
+fn log_1p(e: f32) -> f32 {
+  let s = e / (2.0 + e);
+  let t = s * s;
+  let tail = 1.0 / 7.0 + t * (1.0 / 9.0 + t * (1.0 / 11.0 + t * (1.0 / 13.0 + t / 15.0)));
+  return 2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * tail)));
+}
 
 fn apply(p: f32, q: f32) -> f32 {
   switch OP {
@@ -52,6 +63,11 @@ fn apply(p: f32, q: f32) -> f32 {
     case SQUARE: { return p * p; }
     case SCALE: { return params.alpha * p; }
     case SHIFT: { return p + params.alpha; }
+    case SOFTPLUS: { return max(p, 0.0) + log_1p(exp(-abs(p))); }
+    case SOFTPLUS_GRADIENT: {
+      let e = exp(-abs(p));
+      return q * select(e, 1.0, p > 0.0) / (1.0 + e);
+    }
     default: { return 0.0; }
   }
 }

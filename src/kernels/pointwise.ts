@@ -17,7 +17,9 @@ export type PointwiseName =
   | "SIGN"
   | "SQUARE"
   | "SCALE"
-  | "SHIFT";
+  | "SHIFT"
+  | "SOFTPLUS"
+  | "SOFTPLUS_GRADIENT";
 
 /** y = op(a, b): `a` and `b` broadcast to `y`'s shape; `alpha` is the operation's scalar. */
 export function pointwise(recorder: Recorder, op: PointwiseName, a: Operand, b: Operand, y: Operand, alpha = 0): void {

@@ -1,57 +1,54 @@
 /**
- * Pointwise operations: one row a piece, with the constant of the shader and the gradient. They and `sum` (reduce.ts)
- * and `reshape` (view.ts) are the algebra that the gradients of all other operations are written in.
+ * Pointwise operations: a row of the table each, and a function. They and `sum` (reduce.ts) and `reshape` (view.ts) are the
+ * algebra that the gradients of all other operations are written in.
  */
 import { ShapeError } from "../../gpu/errors.js";
-import { elements, type Shape } from "../../kernels/kernel.js";
+import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/pointwise.js";
 import { type Operation, recordOne, type Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";
-
-interface Row {
-  readonly name: string;
-  readonly constant: kernels.PointwiseName;
-  /** Gradients of `a` and `b`, in the broadcast shape: from the operands, the output and its gradient. */
-  readonly gradient?: (a: Tensor, b: Tensor, y: Tensor, dy: Tensor, alpha: number) => readonly [Tensor, Tensor?];
-}
 
 interface Attributes {
   readonly alpha: number;
 }
 
-const rows = {
-  add: { name: "add", constant: "ADD", gradient: (_a, _b, _y, dy) => [dy, dy] },
-  sub: { name: "sub", constant: "SUB", gradient: (_a, _b, _y, dy) => [dy, neg(dy)] },
-  mul: { name: "mul", constant: "MUL", gradient: (a, b, _y, dy) => [mul(dy, b), mul(dy, a)] },
-  div: { name: "div", constant: "DIV", gradient: (_a, b, y, dy) => [div(dy, b), neg(div(mul(dy, y), b))] },
-  relu: { name: "relu", constant: "RELU", gradient: (_a, _b, y, dy) => [binary(rows.reluGradient, y, dy)] },
-  reluGradient: { name: "relu_gradient", constant: "RELU_GRADIENT" },
-  leakyRelu: {
-    name: "leaky_relu",
-    constant: "LEAKY_RELU",
-    gradient: (a, _b, _y, dy, slope) => [binary(rows.leakyReluGradient, a, dy, slope)],
-  },
-  leakyReluGradient: { name: "leaky_relu_gradient", constant: "LEAKY_RELU_GRADIENT" },
-  neg: { name: "neg", constant: "NEG", gradient: (_a, _b, _y, dy) => [neg(dy)] },
-  abs: { name: "abs", constant: "ABS", gradient: (a, _b, _y, dy) => [mul(dy, sign(a))] },
-  sign: { name: "sign", constant: "SIGN" },
-  square: { name: "square", constant: "SQUARE", gradient: (a, _b, _y, dy) => [scale(mul(dy, a), 2)] },
-  scale: { name: "scale", constant: "SCALE", gradient: (_a, _b, _y, dy, factor) => [scale(dy, factor)] },
-  shift: { name: "shift", constant: "SHIFT", gradient: (_a, _b, _y, dy) => [dy] },
-} satisfies Record<string, Row> as Record<string, Row> & { reluGradient: Row; leakyReluGradient: Row };
+interface Context extends Attributes {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly y: Tensor;
+  readonly dy: Tensor;
+}
 
-const operations = new Map<Row, Operation<Attributes>>();
+/** Gradients of `a` and `b`, in the broadcast shape. */
+type Gradient = (context: Context) => readonly [Tensor, Tensor?];
 
-function operation(row: Row): Operation<Attributes> {
-  let known = operations.get(row);
-  if (!known) {
-    known = define(row);
-    operations.set(row, known);
-  }
+/** The table, by the names of the shader's constants. An operation that is missing here has no gradient. */
+const gradients: { readonly [name in kernels.PointwiseName]?: Gradient } = {
+  ADD: ({ dy }) => [dy, dy],
+  SUB: ({ dy }) => [dy, neg(dy)],
+  MUL: ({ a, b, dy }) => [mul(dy, b), mul(dy, a)],
+  DIV: ({ b, y, dy }) => [div(dy, b), neg(div(mul(dy, y), b))],
+  RELU: ({ y, dy }) => [reluGradient(y, dy)],
+  LEAKY_RELU: ({ a, dy, alpha }) => [leakyReluGradient(a, dy, alpha)],
+  NEG: ({ dy }) => [neg(dy)],
+  ABS: ({ a, dy }) => [mul(dy, sign(a))],
+  SQUARE: ({ a, dy }) => [scale(mul(dy, a), 2)],
+  SCALE: ({ dy, alpha }) => [scale(dy, alpha)],
+  SHIFT: ({ dy }) => [dy],
+  SOFTPLUS: ({ a, dy }) => [binary("SOFTPLUS_GRADIENT", a, dy)],
+};
+
+const operations = new Map<kernels.PointwiseName, Operation<Attributes>>();
+
+function operation(name: kernels.PointwiseName): Operation<Attributes> {
+  const known = operations.get(name) ?? define(name);
+  operations.set(name, known);
   return known;
 }
 
-function define({ name, constant, gradient }: Row): Operation<Attributes> {
+function define(constant: kernels.PointwiseName): Operation<Attributes> {
+  const name = constant.toLowerCase();
+  const gradient = gradients[constant];
   const base: Operation<Attributes> = {
     name,
     outputs: ([a, b]) => [{ shape: broadcastShape(name, a as Tensor, b ?? (a as Tensor)) }],
@@ -62,51 +59,50 @@ function define({ name, constant, gradient }: Row): Operation<Attributes> {
   if (!gradient) return base;
   return {
     ...base,
-    gradient({ inputs: [a, b], outputs: [y], attributes, dys: [dy] }) {
+    gradient({ inputs: [a, b], outputs: [y], attributes: { alpha }, dys: [dy] }) {
       if (!a || !y || !dy) return [];
-      const [da, db] = gradient(a, b ?? a, y, dy, attributes.alpha);
+      const [da, db] = gradient({ a, b: b ?? a, y, dy, alpha });
       return [sumTo(da, a.shape), b && db && sumTo(db, b.shape)];
     },
   };
 }
 
-function unary(row: Row, a: Tensor, alpha = 0): Tensor {
-  return recordOne(operation(row), [a], { alpha });
+function unary(name: kernels.PointwiseName, a: Tensor, alpha = 0): Tensor {
+  return recordOne(operation(name), [a], { alpha });
 }
 
-function binary(row: Row, a: Tensor, b: Tensor, alpha = 0): Tensor {
-  return recordOne(operation(row), [a, b], { alpha });
+function binary(name: kernels.PointwiseName, a: Tensor, b: Tensor, alpha = 0): Tensor {
+  return recordOne(operation(name), [a, b], { alpha });
 }
-
-const row = (name: keyof typeof rows) => rows[name] as Row;
 
 /** a + b, broadcast. */
-export const add = (a: Tensor, b: Tensor) => binary(row("add"), a, b);
+export const add = (a: Tensor, b: Tensor) => binary("ADD", a, b);
 /** a − b, broadcast. */
-export const sub = (a: Tensor, b: Tensor) => binary(row("sub"), a, b);
+export const sub = (a: Tensor, b: Tensor) => binary("SUB", a, b);
 /** a · b, broadcast. */
-export const mul = (a: Tensor, b: Tensor) => binary(row("mul"), a, b);
+export const mul = (a: Tensor, b: Tensor) => binary("MUL", a, b);
 /** a / b, broadcast. */
-export const div = (a: Tensor, b: Tensor) => binary(row("div"), a, b);
+export const div = (a: Tensor, b: Tensor) => binary("DIV", a, b);
 /** max(x, 0); the gradient at 0 is 0. */
-export const relu = (x: Tensor) => unary(row("relu"), x);
+export const relu = (x: Tensor) => unary("RELU", x);
 /** x > 0 ? x : slope·x; the gradient at 0 is the slope. */
-export const leakyRelu = (x: Tensor, slope: number) => unary(row("leakyRelu"), x, slope);
+export const leakyRelu = (x: Tensor, slope: number) => unary("LEAKY_RELU", x, slope);
 /** dy where y > 0, else 0: the gradient through a ReLU whose output is y. */
-export const reluGradient = (y: Tensor, dy: Tensor) => binary(row("reluGradient"), y, dy);
+export const reluGradient = (y: Tensor, dy: Tensor) => binary("RELU_GRADIENT", y, dy);
 /** dy where x > 0, else slope·dy; x may be the LeakyReLU's input or its output, which have one sign. */
-export const leakyReluGradient = (x: Tensor, dy: Tensor, slope: number) =>
-  binary(row("leakyReluGradient"), x, dy, slope);
-export const neg = (x: Tensor) => unary(row("neg"), x);
+export const leakyReluGradient = (x: Tensor, dy: Tensor, slope: number) => binary("LEAKY_RELU_GRADIENT", x, dy, slope);
+export const neg = (x: Tensor) => unary("NEG", x);
 /** |x|; the gradient at 0 is 0. */
-export const abs = (x: Tensor) => unary(row("abs"), x);
+export const abs = (x: Tensor) => unary("ABS", x);
 /** −1, 0 or 1; no gradient. */
-export const sign = (x: Tensor) => unary(row("sign"), x);
-export const square = (x: Tensor) => unary(row("square"), x);
+export const sign = (x: Tensor) => unary("SIGN", x);
+export const square = (x: Tensor) => unary("SQUARE", x);
 /** factor · x. */
-export const scale = (x: Tensor, factor: number) => unary(row("scale"), x, factor);
+export const scale = (x: Tensor, factor: number) => unary("SCALE", x, factor);
 /** x + summand. */
-export const shift = (x: Tensor, summand: number) => unary(row("shift"), x, summand);
+export const shift = (x: Tensor, summand: number) => unary("SHIFT", x, summand);
+/** log(1 + eˣ), without overflow; its gradient is 1 / (1 + e⁻ˣ). */
+export const softplus = (x: Tensor) => unary("SOFTPLUS", x);
 
 const fillOperation: Operation<{ shape: Shape; value: number }> = {
   name: "fill",
@@ -130,6 +126,5 @@ function broadcastShape(name: string, a: Tensor, b: Tensor): Shape {
     if (shape.some((length, d) => side(operand.shape, d) !== 1 && side(operand.shape, d) !== length))
       throw new ShapeError(name, operand.name, `has shape [${operand.shape}], which does not broadcast to [${shape}]`);
   }
-  if (elements(shape) === elements(a.shape) && a.shape.length === rank) return a.shape;
   return shape;
 }

@@ -31,7 +31,7 @@ export function sum(x: Tensor, dims: readonly number[] = x.shape.map((_, d) => d
 
 /** The mean of `x` over `dims` (default: all). The sides stay, with length 1. */
 export function mean(x: Tensor, dims: readonly number[] = x.shape.map((_, d) => d)): Tensor {
-  return sum(x, dims, 1 / dims.reduce((count, dim) => count * (x.shape[dim] ?? 1), 1));
+  return sum(x, dims, 1 / [...new Set(dims)].reduce((count, dim) => count * (x.shape[dim] ?? 1), 1));
 }
 
 /** Undoes a broadcast: the sum of `x` over the sides that `shape` was stretched along. */
