@@ -1,5 +1,7 @@
-// dweight = dyᵀ · x: dy [N, outputs], x [N, inner], dweight [outputs, inner]. One thread an element of dweight, in order of
-// the rows; neighbours read neighbours in x. Cost: two loads a product, one of them shared by the row.
+// dweight = dyᵀ · x: dy [N, outputs], x [N, inner], dweight [outputs, inner].
+//
+// One thread an element of dweight, in order of the rows; neighbours read neighbours in x. Cost: two loads a product, one
+// of them shared by the workgroup.
 
 struct Params {
   N: u32,
@@ -13,12 +15,11 @@ struct Params {
 @group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i >= params.outputs * params.inner) { return; }
-  let output = i / params.inner;
-  let l = i % params.inner;
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let l = id.x;
+  let output = id.y;
+  if (l >= params.inner) { return; }
   var sum = 0.0;
   for (var n = 0u; n < params.N; n++) { sum += dy[n * params.outputs + output] * x[n * params.inner + l]; }
-  dweight[i] = sum;
+  dweight[output * params.inner + l] = sum;
 }

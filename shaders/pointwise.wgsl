@@ -1,8 +1,10 @@
 // y = OP(a, b), one thread an element of y; a and b are broadcast to y's shape.
 //
-//   y [d0, d1, d2, d3]; a and b with stride 0 along the sides they are broadcast over.
+//   y has SIDES sides: an outermost one, and d1, d2, d3 of which the last SIDES − 1 count. a and b have a stride for
+//   each (a0 and b0 for the outermost), 0 where they are broadcast.
 //   An operation of one operand ignores b; alpha is its scalar (slope, factor, summand).
-// Cost: one load an operand, one store. With SAME, all three have one shape and no index is taken apart.
+// Cost: one load an operand, one store, a division for each side but one. With SAME, all three have one shape and no
+// index is taken apart.
 
 const ADD = 0u;
 const SUB = 1u;
@@ -23,6 +25,7 @@ const SOFTPLUS_GRADIENT = 15u;
 
 const OP = ADD;
 const SAME = true;
+const SIDES = 4u;
 
 struct Params {
   count: u32,
@@ -80,11 +83,23 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     y[i] = apply(a[i], b[i]);
     return;
   }
-  let i3 = i % params.d3;
-  let i2 = i / params.d3 % params.d2;
-  let i1 = i / (params.d3 * params.d2) % params.d1;
-  let i0 = i / (params.d3 * params.d2 * params.d1);
-  let p = a[i0 * params.a0 + i1 * params.a1 + i2 * params.a2 + i3 * params.a3];
-  let q = b[i0 * params.b0 + i1 * params.b1 + i2 * params.b2 + i3 * params.b3];
-  y[i] = apply(p, q);
+  var at = vec2u();  // into a and b
+  var rest = i;
+  if (SIDES > 1u) {
+    let outer = rest / params.d3;
+    at += (rest - outer * params.d3) * vec2u(params.a3, params.b3);
+    rest = outer;
+  }
+  if (SIDES > 2u) {
+    let outer = rest / params.d2;
+    at += (rest - outer * params.d2) * vec2u(params.a2, params.b2);
+    rest = outer;
+  }
+  if (SIDES > 3u) {
+    let outer = rest / params.d1;
+    at += (rest - outer * params.d1) * vec2u(params.a1, params.b1);
+    rest = outer;
+  }
+  at += rest * vec2u(params.a0, params.b0);
+  y[i] = apply(a[at.x], b[at.y]);
 }

@@ -2,7 +2,7 @@
 //
 //   rows:     inner = 1. One workgroup of 64 threads sums one piece of one row: y [outer, pieces]. Thread t adds the
 //             elements t, t + 64, …; the 64 partial sums are then added pairwise. Long rows take two passes.
-//   columns:  one thread an output, in order of l. For short sums over slow sides (the batch).
+//   columns:  one thread an output, in order of l. For sums over slow sides (the batch) and for short rows.
 // The order of additions depends on the shape alone, so that a rerun gives the same bits.
 
 struct Params {

@@ -1,5 +1,5 @@
 /** Fully connected layer: `shaders/linear*.wgsl`. Its rows are few and long, so that a workgroup sums one output. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { FLAT_WORKGROUP, type Operand, type Recorder } from "./kernel.js";
 
 export interface Linear {
   readonly x: Operand;
@@ -7,6 +7,9 @@ export interface Linear {
   readonly bias?: Operand | undefined;
   readonly y: Operand;
 }
+
+/** Rows of x that a thread takes at once. */
+const ROWS = 4;
 
 function sides(x: Operand, weight: Operand) {
   const [outputs, inner] = weight.shape as [number, number];
@@ -21,26 +24,28 @@ export function linear(recorder: Recorder, { x, weight, bias, y }: Linear): void
     constants: { BIAS: bias !== undefined },
     params,
     bindings: { x, weight, bias: bias ?? weight, y },
-    workgroups: [params.outputs, Math.ceil(params.N / 4), 1],
+    workgroups: [params.outputs, Math.ceil(params.N / ROWS), 1],
   });
 }
 
 /** dx [N, inner] = dy · weight. */
 export function linearInputGradient(recorder: Recorder, dy: Operand, weight: Operand, dx: Operand): void {
+  const params = sides(dx, weight);
   recorder.dispatch({
     shader: "linear_input_gradient",
-    params: sides(dx, weight),
+    params,
     bindings: { dy, weight, dx },
-    workgroups: flatGrid(elements(dx.shape)),
+    workgroups: [Math.ceil(params.inner / FLAT_WORKGROUP), Math.ceil(params.N / ROWS), 1],
   });
 }
 
 /** dweight [outputs, inner] = dyᵀ · x. */
 export function linearWeightGradient(recorder: Recorder, dy: Operand, x: Operand, dweight: Operand): void {
+  const params = sides(x, dweight);
   recorder.dispatch({
     shader: "linear_weight_gradient",
-    params: sides(x, dweight),
+    params,
     bindings: { dy, x, dweight },
-    workgroups: flatGrid(elements(dweight.shape)),
+    workgroups: [Math.ceil(params.inner / FLAT_WORKGROUP), params.outputs, 1],
   });
 }

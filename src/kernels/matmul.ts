@@ -1,4 +1,4 @@
-/** Batched matrix product: `shaders/matmul.wgsl`, and `matmul_tiled.wgsl` where whole tiles can be filled. */
+/** Batched matrix product: `shaders/matmul.wgsl`, and `matmul_tiled.wgsl` where at least half a tile is filled each way. */
 import { flatGrid, type Operand, type Recorder } from "./kernel.js";
 
 export interface Transposed {
@@ -6,7 +6,9 @@ export interface Transposed {
   readonly transposeB: boolean;
 }
 
-const TILE = 16;
+/** Sides of a workgroup's part of y, and steps of the inner index it takes at once. */
+const TILE = 64;
+const STEPS = 16;
 
 /** y [B, n, m] = a [B, n, K] · b [B, K, m]; a transposed operand is stored as [B, K, n] or [B, m, K]. */
 export function matmul(
@@ -18,7 +20,7 @@ export function matmul(
 ): void {
   const [batches, n, m] = y.shape as [number, number, number];
   const inner = a.shape[transposeA ? 1 : 2] as number;
-  const tiled = Math.min(n, m, inner) >= TILE;
+  const tiled = Math.min(n, m) >= TILE / 2 && inner >= STEPS;
   recorder.dispatch({
     shader: tiled ? "matmul_tiled" : "matmul",
     constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },

@@ -24,15 +24,17 @@ export type PointwiseName =
 /** y = op(a, b): `a` and `b` broadcast to `y`'s shape; `alpha` is the operation's scalar. */
 export function pointwise(recorder: Recorder, op: PointwiseName, a: Operand, b: Operand, y: Operand, alpha = 0): void {
   const same = [a, b].every(({ shape }) => elements(shape) === elements(y.shape));
-  const [sides, [sa, sb]] = broadcastStrides(y.shape, [a.shape, b.shape]);
+  const { sides, strides } = broadcast(y.shape, [a.shape, b.shape]);
   recorder.dispatch({
     shader: "pointwise",
-    constants: { OP: op, SAME: same },
+    constants: { OP: op, SAME: same, SIDES: sides.length },
     params: {
       count: elements(y.shape),
-      ...named("d", sides.slice(1), 1),
-      ...named("a", sa as number[]),
-      ...named("b", sb as number[]),
+      ...named("d", inner(sides, 1)),
+      ...named("a", inner(strides[0] as number[], 0)),
+      ...named("b", inner(strides[1] as number[], 0)),
+      a0: strides[0]?.[0] ?? 0,
+      b0: strides[1]?.[0] ?? 0,
       alpha,
     },
     bindings: { a, b, y },
@@ -46,15 +48,20 @@ export function fill(recorder: Recorder, y: Operand, value: number): void {
   recorder.dispatch({ shader: "fill", params: { count, value }, bindings: { y }, workgroups: flatGrid(count) });
 }
 
-function named(prefix: string, values: readonly number[], first = 0): Record<string, number> {
-  return Object.fromEntries(values.map((value, i) => [`${prefix}${first + i}`, value]));
+/** The last three of all but the first value, `none` where there are fewer. */
+function inner(values: readonly number[], none: number): number[] {
+  return [none, none, none, ...values.slice(1)].slice(-3);
+}
+
+function named(prefix: string, values: readonly number[]): Record<string, number> {
+  return Object.fromEntries(values.map((value, i) => [`${prefix}${1 + i}`, value]));
 }
 
 /**
- * Four sides of the output and, for each operand, four strides (0 where it is broadcast). Neighbouring sides that all
- * operands treat alike are merged, so that four suffice for the shapes that occur.
+ * The sides of the output and, for each operand, their strides (0 where it is broadcast). Neighbouring sides that all
+ * operands treat alike are merged, so that four suffice for the shapes that occur and one division a side is left.
  */
-function broadcastStrides(shape: Shape, operands: readonly Shape[]): [number[], number[][]] {
+function broadcast(shape: Shape, operands: readonly Shape[]): { sides: number[]; strides: number[][] } {
   const rank = shape.length;
   const padded = operands.map((operand) => [...Array(rank - operand.length).fill(1), ...operand] as number[]);
   const sides: number[] = [];
@@ -62,28 +69,24 @@ function broadcastStrides(shape: Shape, operands: readonly Shape[]): [number[], 
   for (let d = 0; d < rank; d++) {
     const side = shape[d] as number;
     if (side === 1) continue;
-    const broadcast = padded.map((operand) => operand[d] === 1);
-    if (spread.at(-1)?.join() === broadcast.join()) sides[sides.length - 1] = (sides.at(-1) as number) * side;
+    const stretched = padded.map((operand) => operand[d] === 1);
+    if (spread.at(-1)?.join() === stretched.join()) sides[sides.length - 1] = (sides.at(-1) as number) * side;
     else {
       sides.push(side);
-      spread.push(broadcast);
+      spread.push(stretched);
     }
   }
   if (sides.length > 4)
     throw new ShapeError("pointwise", "y", `of shape [${shape}] needs more than 4 sides to broadcast`);
-  while (sides.length < 4) {
-    sides.unshift(1);
-    spread.unshift(operands.map(() => true));
-  }
   const strides = operands.map((_, k) => {
-    let stride = 1;
     const own: number[] = [];
-    for (let d = 3; d >= 0; d--) {
+    let stride = 1;
+    for (let d = sides.length - 1; d >= 0; d--) {
       const still = spread[d]?.[k];
       own.unshift(still ? 0 : stride);
       if (!still) stride *= sides[d] as number;
     }
     return own;
   });
-  return [sides, strides];
+  return { sides, strides };
 }

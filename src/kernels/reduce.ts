@@ -3,6 +3,8 @@ import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 
 /** Elements that one workgroup adds; longer rows are cut into pieces, whose sums a second pass adds. */
 const PIECE = 4096;
+/** Rows shorter than this would leave most of a workgroup idle: a thread each takes them. */
+const SHORT = 32;
 const GROUP_ROW = 32768;
 
 /** y = factor · the sum of `x` over the sides `dims` (ascending). `y` has as many elements as the other sides. */
@@ -41,7 +43,7 @@ function pass(
   [outer, length, inner]: [number, number, number],
   factor: number,
 ) {
-  if (inner > 1) {
+  if (inner > 1 || length < SHORT) {
     recorder.dispatch({
       shader: "reduce",
       entry: "columns",

@@ -8,23 +8,23 @@ import { checkOperation } from "./check.js";
 
 type Sizes = readonly [B: number, n: number, K: number, m: number];
 
-/** One element; whole tiles of 16; one row more or less than tiles; long sums. */
+/** One element; whole tiles of 64 × 64 and 16 steps, more and less than tiles; long sums; just too small for tiles. */
 const SPECIAL: readonly Sizes[] = [
   [1, 1, 1, 1],
-  [2, 16, 32, 16],
-  [1, 17, 18, 33],
-  [1, 31, 47, 16],
-  [3, 16, 16, 17],
-  [1, 20, 576, 24],
+  [2, 64, 32, 64],
+  [1, 65, 17, 33],
+  [1, 63, 47, 130],
+  [3, 32, 16, 32],
+  [1, 34, 576, 40],
   [1, 1, 600, 1],
-  [2, 40, 1, 19],
+  [2, 40, 15, 31],
 ];
 
 describe("matmul", () => {
   checkOperation<reference.Transposed>("matmul", {
     cases: 64,
     sample: (random, i) => {
-      const sizes = SPECIAL[i >> 2] ?? [random.int(1, 4), random.int(1, 35), random.int(1, 40), random.int(1, 35)];
+      const sizes = SPECIAL[i >> 2] ?? [random.int(1, 3), random.int(1, 70), random.int(1, 40), random.int(1, 70)];
       const [B, n, K, m] = sizes as Sizes;
       const attributes = { transposeA: (i & 1) > 0, transposeB: (i & 2) > 0 };
       const a = random.array(attributes.transposeA ? [B, K, n] : [B, n, K]);
