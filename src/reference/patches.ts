@@ -42,7 +42,9 @@ export function patch(map: NdArray, n: number, y: number, x: number, border: Bor
 }
 
 export function dot(a: Float64Array, b: Float64Array): number {
-  return a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
 }
 
 /** The best of `scores`, the first of equals, and by how much it leads the rest. */

@@ -31,8 +31,8 @@ const operation: Operation<CoarseMatchOptions> = {
     const shape = outputShape(lr as Tensor, ref as Tensor, options);
     return [{ shape, dtype: "i32" }, { shape }];
   },
-  kernel: (recorder, [lr, ref], [index, score], options) => {
-    if (lr && ref && index && score) kernels.coarseMatch(recorder, { lr, ref, index, score, ...options });
+  kernel: (recorder, [lr, ref], [index, score], { blocks, dilations }) => {
+    if (lr && ref && index && score) kernels.coarseMatch(recorder, { lr, ref, index, score, blocks, dilations });
   },
 };
 

@@ -1,0 +1,193 @@
+/**
+ * The match and extraction module (paper, section 3.2): which parts of the reference each part of LR resembles, and
+ * the reference's features brought there.
+ *
+ * A block of LR first finds its most similar position in the whole downscaled reference (coarse), then each of its pixels
+ * one in the window around it (fine). There are two paths with equal results: `fused`, whose operations never write an
+ * unfolded tensor or a similarity, and `reference`, the paper's own steps (matching_reference.ts).
+ */
+import { ShapeError } from "../gpu/errors.js";
+import { coarseMatch } from "../graph/ops/coarse_match.js";
+import { fineMatch } from "../graph/ops/fine_match.js";
+import { permute } from "../graph/ops/permute.js";
+import { slice } from "../graph/ops/slice.js";
+import { transfer } from "../graph/ops/transfer.js";
+import { windowOrigin } from "../graph/ops/window_origin.js";
+import { constant, noGrad, scope, type Tensor } from "../graph/tensor.js";
+import { reshape } from "../graph/view.js";
+import type { MatchGeometry } from "./geometry.js";
+import type { Found } from "./matching_reference.js";
+import * as steps from "./matching_reference.js";
+
+export type MatchingPath = "fused" | "reference";
+
+export interface MatchFeatures {
+  /** Level 1 of LR's features, [N, C, H, W]. */
+  readonly lr: Tensor;
+  /** Level 1 of the downscaled reference's, [N, C, Hr, Wr]. */
+  readonly refDown: Tensor;
+}
+
+export interface MatchOptions {
+  /** Default `fused`. */
+  readonly path?: MatchingPath | undefined;
+  /** Coarse matches from outside, i32 [N, blocks]. */
+  readonly coarseIndex?: Tensor | undefined;
+  /** Fine matches from outside, i32 [N·blocks, ky, kx]. */
+  readonly fineIndex?: Tensor | undefined;
+}
+
+export interface Matches {
+  /** Block → position in Ref↓, row by row: i32 [N, blocks]. */
+  readonly coarseIndex: Tensor;
+  /** The best sum of cosines, f32 [N, blocks]: the search's own, also where the index came from outside. No gradient. */
+  readonly coarseScore: Tensor;
+  /** The window's corner in Ref↓: i32 [N, blocks]. Below 0 the window wraps around. */
+  readonly originX: Tensor;
+  readonly originY: Tensor;
+  /** LR pixel → position in its block's window without the rim, row by row: i32 [N·blocks, ky, kx]. */
+  readonly fineIndex: Tensor;
+  /** The cosine of that match, which later weighs what is extracted (soft attention): f32 [N·blocks, ky, kx]. */
+  readonly fineScore: Tensor;
+}
+
+/** Matches LR with the reference. Gradients flow through `fineScore` alone. Throws `ShapeError`. */
+export function match(features: MatchFeatures, geometry: MatchGeometry, options: MatchOptions = {}): Matches {
+  checkFeatures(features, geometry);
+  const path = PATHS[options.path ?? "fused"];
+  // A choice has no gradient, and nothing but the choice is used.
+  const coarse = scope("coarse", () => noGrad(() => path.coarse(features, geometry)));
+  const coarseIndex = options.coarseIndex ?? coarse.index;
+  const origins = scope("window", () => windowOrigin(coarseIndex, geometry));
+  const fine = scope("fine", () => path.fine(features, origins, geometry, options.fineIndex));
+  return { coarseIndex, coarseScore: coarse.score, ...origins, fineIndex: fine.index, fineScore: fine.score };
+}
+
+/**
+ * The features of the reference as the matches bring them to LR: [N, C, scale·H, scale·W] from `feature`
+ * [N, C, scale·Hr, scale·Wr], weighted with the attention. Gradients for `feature` and the attention. Throws `ShapeError`.
+ */
+export function extract(
+  feature: Tensor,
+  matches: Matches,
+  geometry: MatchGeometry,
+  scale: 1 | 2 | 4,
+  path: MatchingPath = "fused",
+): Tensor {
+  const [height, width] = geometry.refDown;
+  if (feature.shape[2] !== scale * height || feature.shape[3] !== scale * width)
+    throw new ShapeError(
+      "extract",
+      "feature",
+      `is [${feature.shape}]; ${scale} times Ref↓ [${height}, ${width}] is wanted`,
+    );
+  return PATHS[path].extract(feature, matches, geometry, scale);
+}
+
+type Origins = Pick<Matches, "originX" | "originY">;
+
+/** What a path has to offer. */
+interface Path {
+  coarse(features: MatchFeatures, geometry: MatchGeometry): Found;
+  fine(features: MatchFeatures, origins: Origins, geometry: MatchGeometry, index: Tensor | undefined): Found;
+  extract(feature: Tensor, matches: Matches, geometry: MatchGeometry, scale: number): Tensor;
+}
+
+const fused: Path = {
+  coarse: ({ lr, refDown }, geometry) => coarseMatch(lr, refDown, geometry),
+  fine: ({ lr, refDown }, origins, geometry, index) => fineMatch({ lr, ref: refDown, ...origins, index }, geometry),
+  extract: (feature, { fineIndex, fineScore, originX, originY }, { blocks, window }, scale) =>
+    transfer({ feature, index: fineIndex, score: fineScore, originX, originY }, { blocks, window, scale }),
+};
+
+const reference: Path = {
+  coarse({ lr, refDown }, geometry) {
+    const { index, score } = steps.search(steps.blockPatches(lr, geometry), refDown, geometry.dilations);
+    const shape = index.shape.slice(0, 2);
+    return { index: reshape(index, shape), score: reshape(score, shape) };
+  },
+  fine({ lr, refDown }, origins, geometry, given) {
+    const patches = steps.blockPatches(lr, geometry);
+    const [N, P, ...sides] = patches.shape as [number, number, number, number, number];
+    const queries = reshape(patches, [N * P, ...sides]);
+    const windows = steps.refPatches(refDown, origins, geometry);
+    const { index, score } = given
+      ? { index: given, score: steps.scoreAt(queries, windows, given) }
+      : steps.searchOrg(queries, windows);
+    const shape = score.shape.slice(0, 3);
+    return { index: reshape(index, shape), score: reshape(score, shape) };
+  },
+  extract(feature, matches, geometry, scale) {
+    const windows = steps.refPatches(feature, matches, geometry, scale);
+    const [B, ky, kx] = matches.fineIndex.shape as [number, number, number];
+    const attention = reshape(matches.fineScore, [B, 1, ky, kx]);
+    return steps.joinBlocks(steps.transferPatches(windows, matches.fineIndex, attention, scale), geometry);
+  },
+};
+
+const PATHS: Readonly<Record<MatchingPath, Path>> = { fused, reference };
+
+function checkFeatures(features: MatchFeatures, { lr, refDown }: MatchGeometry): void {
+  for (const [name, tensor, sides] of [
+    ["lr", features.lr, lr],
+    ["refDown", features.refDown, refDown],
+  ] as const) {
+    if (tensor.shape.length !== 4 || tensor.shape.slice(2).join() !== sides.join())
+      throw new ShapeError(
+        "match",
+        name,
+        `has shape [${tensor.shape}]; the geometry is for [N, C, ${sides.join(", ")}]`,
+      );
+  }
+}
+
+/**
+ * The official code's `search`: lrPatches [N, P, C, h, w], blocks with their rim, in reflr [N, C, Hr, Wr] → index and score
+ * [N, P, 1]. On the fused path the score has no gradient.
+ */
+export function search(
+  lrPatches: Tensor,
+  reflr: Tensor,
+  dilations: readonly number[],
+  path: MatchingPath = "fused",
+): Found {
+  if (path === "reference") return steps.search(lrPatches, reflr, dilations);
+  const [N, P, C, h, w] = lrPatches.shape as [number, number, number, number, number];
+  // Side by side the patches are the blocks of one map; no tap leaves its patch.
+  const map = reshape(permute(lrPatches, [0, 2, 3, 1, 4]), [N, C, h, P * w]);
+  const { index, score } = coarseMatch(map, reflr, { blocks: [1, P], dilations });
+  return { index: reshape(index, [N, P, 1]), score: reshape(score, [N, P, 1]) };
+}
+
+/** The official code's `search_org`: lr [B, C, h, w] in reflr [B, C, Hr, Wr] → index and score [B, h − 2, w − 2, 1]. */
+export function searchOrg(lr: Tensor, reflr: Tensor, path: MatchingPath = "fused"): Found {
+  if (path === "reference") return steps.searchOrg(lr, reflr);
+  const [B, , h, w] = lr.shape as [number, number, number, number];
+  const window = reflr.shape.slice(2) as [number, number];
+  // One block is the whole map, one window the whole reference; the block's edge is the rim and has no match of its own.
+  const found = fineMatch({ lr, ref: reflr, ...corners(B) }, { blocks: [1, 1], window });
+  const inner = (x: Tensor) => reshape(slice(slice(x, 1, 1, h - 1), 2, 1, w - 1), [B, h - 2, w - 2, 1]);
+  return { index: inner(found.index), score: inner(found.score) };
+}
+
+/**
+ * The official code's `transfer`: fea [B, C, scale·h, scale·w], index i32 [B, ky, kx], softAtt [B, 1, ky, kx]
+ * → [B, C, scale·ky, scale·kx].
+ */
+export function transferPatches(
+  fea: Tensor,
+  index: Tensor,
+  softAtt: Tensor,
+  scale: number,
+  path: MatchingPath = "fused",
+): Tensor {
+  if (path === "reference") return steps.transferPatches(fea, index, softAtt, scale);
+  const [B, , height, width] = fea.shape as [number, number, number, number];
+  const matches = { index, score: reshape(softAtt, index.shape), ...corners(B) };
+  return transfer({ feature: fea, ...matches }, { blocks: [1, 1], window: [height / scale, width / scale], scale });
+}
+
+function corners(B: number): Origins {
+  const zeros = (name: string) => constant(name, [B, 1], new Int32Array(B));
+  return { originX: zeros("originX"), originY: zeros("originY") };
+}

@@ -1,0 +1,108 @@
+/**
+ * Matching and extraction word for word as the paper (section 3.2) and the official code have them: unfold, normalise,
+ * multiply, take the best, gather, fold, divide. Every step is a tensor, so it needs far more memory than the fused
+ * operations, whose check it is: both must find the same.
+ */
+import { bilinearResize } from "../graph/ops/bilinear.js";
+import { cropWindows } from "../graph/ops/crop_windows.js";
+import { fold } from "../graph/ops/fold.js";
+import { gather } from "../graph/ops/gather.js";
+import { matmul } from "../graph/ops/matmul.js";
+import { normalize } from "../graph/ops/normalize.js";
+import { permute } from "../graph/ops/permute.js";
+import { add, div, fill, mul } from "../graph/ops/pointwise.js";
+import { sum } from "../graph/ops/reduce.js";
+import { replicatePad } from "../graph/ops/replicate_pad.js";
+import { slice } from "../graph/ops/slice.js";
+import { top1 } from "../graph/ops/top1.js";
+import { unfold } from "../graph/ops/unfold.js";
+import type { Tensor } from "../graph/tensor.js";
+import { reshape } from "../graph/view.js";
+import { PATCH } from "./config.js";
+import type { MatchGeometry } from "./geometry.js";
+
+/** A choice and its score, both with a last side of 1: the one best neighbour. */
+export interface Found {
+  readonly index: Tensor;
+  readonly score: Tensor;
+}
+
+type Four = [number, number, number, number];
+type Five = [number, number, number, number, number];
+
+/**
+ * The blocks of a map [N, C, H, W], each with a rim of one pixel of its surroundings, which outside the map repeat its
+ * edge: [N, py·px, C, ky + 2, kx + 2].
+ */
+export function blockPatches(lr: Tensor, { blocks: [py, px], block: [ky, kx] }: MatchGeometry): Tensor {
+  const [N, C] = lr.shape as Four;
+  const padded = replicatePad(lr, [1, 1, 1, 1]);
+  const columns = unfold(padded, { kernel: [ky + 2, kx + 2], stride: [ky, kx] });
+  return reshape(permute(columns, [0, 2, 1]), [N, py * px, C, ky + 2, kx + 2]);
+}
+
+/** `search` of the official code: lrPatches [N, P, C, h, w], reflr [N, C, Hr, Wr] → [N, P, 1]. */
+export function search(lrPatches: Tensor, reflr: Tensor, dilations: readonly number[]): Found {
+  const [N, P, C, h, w] = lrPatches.shape as Five;
+  const [y, x] = [Math.floor(h / 2), Math.floor(w / 2)];
+  const patches = reshape(lrPatches, [N * P, C, h, w]);
+  const similarities = dilations.map((dilation) => {
+    const around = slice(slice(patches, 2, y - dilation, y + dilation + 1), 3, x - dilation, x + dilation + 1);
+    const query = reshape(unfold(around, { kernel: PATCH, dilation }), [N, P, C * PATCH * PATCH]);
+    const candidates = unfold(reflr, { kernel: PATCH, padding: dilation, dilation });
+    return matmul(normalize(query, 2), normalize(candidates, 1));
+  });
+  const { values, indices } = top1(similarities.reduce(add));
+  return { index: indices, score: values };
+}
+
+/** `search_org` of the official code: lr [B, C, h, w], reflr [B, C, Hr, Wr] → [B, h − 2, w − 2, 1]. */
+export function searchOrg(lr: Tensor, reflr: Tensor): Found {
+  const [B, , h, w] = lr.shape as Four;
+  const query = permute(normalize(unfold(lr, { kernel: PATCH }), 1), [0, 2, 1]);
+  const candidates = normalize(unfold(reflr, { kernel: PATCH }), 1);
+  const { values, indices } = top1(matmul(query, candidates));
+  const shape = [B, h - 2, w - 2, 1];
+  return { index: reshape(indices, shape), score: reshape(values, shape) };
+}
+
+/** The score of given positions, in the shapes of `searchOrg`. */
+export function scoreAt(lr: Tensor, reflr: Tensor, index: Tensor): Tensor {
+  const [B, , h, w] = lr.shape as Four;
+  const query = normalize(unfold(lr, { kernel: PATCH }), 1);
+  const candidates = normalize(unfold(reflr, { kernel: PATCH }), 1);
+  const chosen = gather(candidates, reshape(index, [B, (h - 2) * (w - 2)]));
+  return reshape(sum(mul(query, chosen), [1]), [B, h - 2, w - 2, 1]);
+}
+
+/**
+ * `transfer` of the official code: fea [B, C, scale·h, scale·w], index [B, ky, kx], softAtt [B, 1, ky, kx]
+ * → [B, C, scale·ky, scale·kx].
+ */
+export function transferPatches(fea: Tensor, index: Tensor, softAtt: Tensor, scale: number): Tensor {
+  const [B, ky, kx] = index.shape as [number, number, number];
+  const patches = gather(unfold(fea, { kernel: PATCH * scale, stride: scale }), reshape(index, [B, ky * kx]));
+  const size = [scale * ky, scale * kx] as const;
+  const windows = { kernel: PATCH * scale, padding: scale, stride: scale };
+  // One image and channel of ones is enough: the number of patches over a pixel is the same in all.
+  const divisor = fold(fill([1, (PATCH * scale) ** 2, ky * kx], 1), size, windows);
+  return mul(div(fold(patches, size, windows), divisor), bilinearResize(softAtt, size));
+}
+
+/** The windows of a feature map of the reference at the given corners: [N·blocks, C, scale·h, scale·w]. */
+export function refPatches(
+  feature: Tensor,
+  { originX, originY }: { readonly originX: Tensor; readonly originY: Tensor },
+  { window: [height, width] }: MatchGeometry,
+  scale = 1,
+): Tensor {
+  return cropWindows(feature, originX, originY, { height, width, scale });
+}
+
+/** The image that blocks [N·py·px, C, h, w] make up: [N, C, py·h, px·w]. */
+export function joinBlocks(patches: Tensor, { blocks: [py, px] }: MatchGeometry): Tensor {
+  const [count, C, h, w] = patches.shape as Four;
+  const N = count / (py * px);
+  const rows = permute(reshape(patches, [N, py, px, C, h, w]), [0, 3, 1, 4, 2, 5]);
+  return reshape(rows, [N, C, py * h, px * w]);
+}

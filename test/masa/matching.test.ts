@@ -1,0 +1,198 @@
+import { expect } from "chai";
+import { before } from "mocha";
+import { ShapeError } from "../../src/gpu/errors.js";
+import { grad } from "../../src/graph/grad.js";
+import { compile, type Data, type InputSpec } from "../../src/graph/plan.js";
+import { input, type Tensor, trace } from "../../src/graph/tensor.js";
+import { type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
+import { extract, type MatchingPath, match } from "../../src/masa/matching.js";
+import type { NdArray } from "../../src/reference/array.js";
+import { coarseMatch } from "../../src/reference/coarse_match.js";
+import { fineMatch } from "../../src/reference/fine_match.js";
+import { transfer } from "../../src/reference/transfer.js";
+import { windowOrigin } from "../../src/reference/window_origin.js";
+import { testDevice } from "../device.js";
+import { Random } from "../ops/check.js";
+
+interface Case extends MatchSizes {
+  readonly name: string;
+  readonly N: number;
+  readonly C: number;
+}
+
+const CASES: readonly Case[] = [
+  { name: "a square pair", N: 1, C: 8, lr: [32, 32], refDown: [32, 32] },
+  { name: "a batch of two", N: 2, C: 6, lr: [16, 16], refDown: [16, 16] },
+  { name: "other sides for LR and reference", N: 1, C: 8, lr: [24, 32], refDown: [40, 28] },
+  { name: "blocks of 9", N: 1, C: 8, lr: [36, 36], refDown: [36, 36] },
+  { name: "a window larger than the reference", N: 1, C: 8, lr: [16, 16], refDown: [8, 8] },
+  { name: "odd sides of the reference and blocks of 10×8", N: 2, C: 5, lr: [20, 24], refDown: [21, 31] },
+];
+const SCALES = [1, 2, 4] as const;
+const PATHS = ["fused", "reference"] as const;
+
+type Results = Readonly<Record<string, ArrayLike<number>>>;
+
+describe("matching", () => {
+  for (const sizes of CASES) {
+    describe(sizes.name, () => {
+      let data: Features;
+      let truth: ReturnType<typeof inFloat64>;
+      const found = {} as Record<MatchingPath, Results>;
+      before(() => {
+        ({ data, truth } = drawDecided(sizes));
+      });
+
+      for (const path of PATHS) {
+        it(`finds on the ${path} path what float64 finds`, async () => {
+          found[path] = await onGpu(path, sizes, data);
+          const { coarse, fine, origins, extracted } = truth;
+          expectIndices(found[path].coarseIndex, coarse.index);
+          expectIndices(found[path].originX, origins.originX);
+          expectIndices(found[path].originY, origins.originY);
+          expectIndices(found[path].fineIndex, fine.index);
+          // Bound: 4·√(9·C)·2⁻²⁴ of a cosine's Σ|terms| ≤ 1, doubled for the norms: see test/ops/fine_match.test.ts.
+          const unit = 8 * Math.sqrt(9 * sizes.C) * 2 ** -24;
+          expectClose(found[path].coarseScore, coarse.score.data, 3 * unit);
+          expectClose(found[path].fineScore, fine.score.data, unit);
+          // A mean of nine features below 1, times the attention: its error, and as much for the mean.
+          for (const scale of SCALES) expectClose(found[path][`x${scale}`], extracted[scale].data, 2 * unit);
+        });
+      }
+
+      it("has the same gradients on both paths", () => {
+        for (const name of ["dlr", "drefDown", "dx1", "dx2", "dx4"]) {
+          const [fused, reference] = PATHS.map((path) => Array.from(found[path][name] as ArrayLike<number>));
+          const size = Math.sqrt(dot(reference!, reference!));
+          expect(size, name).to.be.above(0);
+          const difference = fused!.map((value, i) => value - reference![i]!);
+          // Some hundred terms with an error of 2⁻²⁴ of their size each, in two summation orders.
+          expect(Math.sqrt(dot(difference, difference)), name).to.be.below(1e-5 * size);
+        }
+      });
+    });
+  }
+
+  it("takes matches from outside, on both paths alike", async () => {
+    const sizes = CASES[2]!;
+    const data = draw(sizes, 0);
+    const { blocks, block, window } = matchGeometry(sizes);
+    const random = new Random("given");
+    const count = blocks[0] * blocks[1];
+    const coarseIndex = Int32Array.from({ length: count }, () => random.int(0, 40 * 28 - 1));
+    const positions = (window[0] - 2) * (window[1] - 2);
+    const fineIndex = Int32Array.from({ length: count * block[0] * block[1] }, () => random.int(0, positions - 1));
+    const given = { coarseIndex, fineIndex };
+    const [fused, reference] = [await onGpu("fused", sizes, data, given), await onGpu("reference", sizes, data, given)];
+    for (const results of [fused, reference]) {
+      expect([...(results.coarseIndex as Int32Array)]).to.deep.equal([...coarseIndex]);
+      expect([...(results.fineIndex as Int32Array)]).to.deep.equal([...fineIndex]);
+    }
+    expect([...(fused.originX as Int32Array)]).to.deep.equal([...(reference.originX as Int32Array)]);
+    for (const name of ["fineScore", "x1", "x2", "x4"]) expectClose(fused[name], reference[name]!, 1e-5);
+  });
+
+  it("rejects features that the geometry is not for, by name", () => {
+    const geometry = matchGeometry({ lr: [16, 16], refDown: [16, 16] });
+    const build = (lr: number, refDown: number, feature: number) => () =>
+      trace(() => {
+        const maps = { lr: input("lr", [1, 2, lr, 16]), refDown: input("refDown", [1, 2, refDown, 16]) };
+        return extract(input("ref", [1, 2, feature, 32]), match(maps, geometry), geometry, 2);
+      });
+    expect(build(16, 16, 32)).not.to.throw();
+    expect(build(24, 16, 32)).to.throw(ShapeError, "lr");
+    expect(build(16, 24, 32)).to.throw(ShapeError, "refDown");
+    expect(build(16, 16, 31)).to.throw(ShapeError, "feature");
+  });
+});
+
+type Features = Readonly<Record<"lr" | "refDown" | "x1" | "x2" | "x4", NdArray>>;
+
+/** Features in which each best match leads by more than float32's rounding: no index may differ. */
+function drawDecided(sizes: Case) {
+  for (let attempt = 0; ; attempt++) {
+    const data = draw(sizes, attempt);
+    const truth = inFloat64(sizes, data);
+    if ([truth.coarse, truth.fine].every(({ margin }) => margin.data.every((lead) => lead > 1e-5)))
+      return { data, truth };
+  }
+}
+
+function draw({ name, N, C, lr, refDown: [Hr, Wr] }: Case, attempt: number): Features {
+  const random = new Random(`${name} ${attempt}`);
+  const ref = (scale: number) => random.array([N, C, scale * Hr, scale * Wr]);
+  return { lr: random.array([N, C, ...lr]), refDown: ref(1), x1: ref(1), x2: ref(2), x4: ref(4) };
+}
+
+function inFloat64(sizes: Case, { lr, refDown, ...levels }: Features) {
+  const geometry = matchGeometry(sizes);
+  const coarse = coarseMatch(lr, refDown, geometry);
+  const origins = windowOrigin(coarse.index, geometry.refDown, geometry.window);
+  const fine = fineMatch({ lr, ref: refDown, ...origins }, geometry);
+  const at = (scale: 1 | 2 | 4) => {
+    const inputs = { ref: levels[`x${scale}`], index: fine.index, score: fine.score, ...origins };
+    return transfer(inputs, { ...geometry, scale });
+  };
+  return { coarse, origins, fine, extracted: { 1: at(1), 2: at(2), 4: at(4) } };
+}
+
+/** All matches, the extracted features, and the gradients of their products with fixed random tensors. */
+async function onGpu(
+  path: MatchingPath,
+  sizes: Case,
+  features: Features,
+  given?: Readonly<Record<"coarseIndex" | "fineIndex", Int32Array>>,
+): Promise<Results> {
+  const geometry = matchGeometry(sizes);
+  const { blocks, block } = geometry;
+  const count = blocks[0] * blocks[1];
+  const names = Object.keys(features) as (keyof Features)[];
+  const specs: Record<string, InputSpec> = Object.fromEntries(names.map((name) => [name, features[name].shape]));
+  if (given) {
+    specs.coarseIndex = { shape: [sizes.N, count], dtype: "i32" };
+    specs.fineIndex = { shape: [sizes.N * count, ...block], dtype: "i32" };
+  }
+  const plan = await compile(await testDevice(), specs, (tensors) => {
+    const { lr, refDown, coarseIndex, fineIndex } = tensors;
+    const matches = match({ lr: lr!, refDown: refDown! }, geometry, { path, coarseIndex, fineIndex });
+    const extracted = SCALES.map((scale) => extract(tensors[`x${scale}`]!, matches, geometry, scale, path));
+    const upstreams = extracted.map(({ shape }, i) => input(`upstream ${i}`, shape));
+    const gradients = grad(
+      extracted,
+      names.map((name) => tensors[name]!),
+      upstreams,
+    );
+    const results: Record<string, Tensor> = {
+      ...matches,
+      ...Object.fromEntries(extracted.map((tensor, i) => [`x${SCALES[i]}`, tensor])),
+      ...Object.fromEntries(gradients.map((tensor, i) => [`d${names[i]}`, tensor])),
+    };
+    return results;
+  });
+  const random = new Random("upstream");
+  const upstream = SCALES.map((scale, i) => {
+    const shape = [sizes.N, sizes.C, scale * sizes.lr[0], scale * sizes.lr[1]];
+    return [`upstream ${i}`, Float32Array.from(random.array(shape).data)] as const;
+  });
+  const inputs = names.map((name) => [name, Float32Array.from(features[name].data)] as const);
+  const results = await plan.run({ ...Object.fromEntries<Data>([...inputs, ...upstream]), ...given });
+  plan.dispose();
+  return results;
+}
+
+function expectIndices(got: ArrayLike<number> | undefined, expected: NdArray): void {
+  expect(Array.from(got ?? [])).to.deep.equal([...expected.data]);
+}
+
+function expectClose(got: ArrayLike<number> | undefined, expected: ArrayLike<number>, bound: number): void {
+  expect(got?.length).to.equal(expected.length);
+  const error = Array.from(expected).reduce(
+    (most, value, i) => Math.max(most, Math.abs(value - (got?.[i] as number))),
+    0,
+  );
+  expect(error).to.be.below(bound);
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+}
