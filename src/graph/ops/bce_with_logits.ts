@@ -1,4 +1,4 @@
-/** Binary cross-entropy on logits: both sides of the relativistic adversarial loss (section 3.4). */
+/** Binary cross-entropy on logits: both sides of the relativistic adversarial loss (section 3.5). */
 import { GraphError, type Tensor } from "../tensor.js";
 import { reshape } from "../view.js";
 import { neg, softplus } from "./pointwise.js";

@@ -1,4 +1,4 @@
-/** The reconstruction loss of MASA (section 3.4): the mean absolute difference. */
+/** The reconstruction loss of MASA (section 3.5): the mean absolute difference. */
 import { ShapeError } from "../../gpu/errors.js";
 import type { Tensor } from "../tensor.js";
 import { reshape } from "../view.js";

@@ -1,4 +1,4 @@
-/** The distance of features in the perceptual loss (section 3.4): the mean squared difference. */
+/** The distance of features in the perceptual loss (section 3.5): the mean squared difference. */
 import { ShapeError } from "../../gpu/errors.js";
 import type { Tensor } from "../tensor.js";
 import { reshape } from "../view.js";

@@ -1,4 +1,4 @@
-/** Division by the L2 norm: what turns matrix products into the cosines of MASA's matching (section 3.2, equation 1). */
+/** Division by the L2 norm: what turns matrix products into the cosines of MASA's matching (section 3.2). */
 import { ShapeError } from "../../gpu/errors.js";
 import type { Operand } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/normalize.js";
