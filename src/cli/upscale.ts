@@ -31,7 +31,7 @@ export function addUpscale(program: Command): void {
     .requiredOption("--ref <file...>", "one or more reference images")
     .requiredOption("--out <file>", "where to write the result; its ending sets the format")
     .option("--weights <file>", "trained weights, .pth or .safetensors; without them the network is untrained")
-    .option("--compare <file>", "also write a sheet: bicubic | result | reference")
+    .option("--compare <file>", "also write a sheet: bicubic | result | reference as matched | reference")
     .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's")
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .option("--seed <number>", "seed of the untrained network", "0")
@@ -53,11 +53,11 @@ export async function upscaleFiles(options: UpscaleArguments, signal: AbortSigna
     throw new UsageError(`--hr is ${hr.width}×${hr.height}; the result will be ${4 * lr.width}×${4 * lr.height}`);
 
   const started = performance.now();
-  const { image, blocks, similarity } = await enlarge(lr, refs, { ...options, seed }, signal);
+  const { image, matched, blocks, similarity } = await enlarge(lr, refs, { ...options, seed }, signal);
   const time = formatDuration(performance.now() - started);
   const bicubic = resizeBicubic(lr, image.width, image.height);
   await writeImage(options.out, image);
-  if (options.compare) await writeComparison(options.compare, bicubic, image, refs[0] as Image);
+  if (options.compare) await writeComparison(options.compare, bicubic, image, matched, refs[0] as Image);
   say("matching", `${blocks} blocks, mean similarity ${similarity.toFixed(3)}`);
   if (hr) say("quality", `${await quality(image, hr)} (bicubic ${await quality(bicubic, hr)})`);
   say("done", `${time} · wrote ${[options.out, options.compare].filter(Boolean).join(", ")}`);
@@ -89,8 +89,8 @@ async function enlarge(lr: Image, refs: readonly Image[], { weights, adapter, se
   }
 }
 
-/** bicubic | result | first reference, the last at the height of the result. */
-async function writeComparison(path: string, bicubic: Image, image: Image, ref: Image): Promise<void> {
+/** bicubic | result | reference as matched | first reference, the last at the height of the result. */
+async function writeComparison(path: string, bicubic: Image, image: Image, matched: Image, ref: Image): Promise<void> {
   const { writeImage } = await import("../files/images.js");
   const { comparisonSheet } = await import("../files/sheet.js");
   const { resizeBicubic } = await import("../image/resize.js");
@@ -98,6 +98,7 @@ async function writeComparison(path: string, bicubic: Image, image: Image, ref: 
   const panels = [
     { image: bicubic, caption: "bicubic" },
     { image, caption: "MASA" },
+    { image: matched, caption: "reference, as matched" },
     { image: ref.height === image.height ? ref : resizeBicubic(ref, width, image.height), caption: "reference" },
   ];
   await writeImage(path, await comparisonSheet(panels));

@@ -12,7 +12,7 @@ import { SCALE } from "../image/pairs.js";
 import { type MasaConfig, masaConfig } from "./config.js";
 import { Decoder, type Probe, type Warped } from "./decoder.js";
 import { Encoder } from "./encoder.js";
-import { matchGeometry } from "./geometry.js";
+import { type MatchGeometry, matchGeometry } from "./geometry.js";
 import { extract, type Matches, type MatchingPath, match } from "./matching.js";
 
 export interface MasaInputs {
@@ -39,6 +39,8 @@ export interface MasaOutput {
   /** [N, 3, 4H, 4W], not clamped. */
   readonly sr: Tensor;
   readonly matches: Matches;
+  /** With `matches`, what `extract` needs to bring other features of the reference to LR. */
+  readonly geometry: MatchGeometry;
 }
 
 export class Masa {
@@ -82,7 +84,7 @@ export class Masa {
 
     const detail = scope("decode", () => this.#decoder.forward(lrLevels, warped, probe));
     const base = scope("enlarge", () => bicubicResize(lr, [SCALE * height, SCALE * width]));
-    return { sr: add(detail, base), matches };
+    return { sr: add(detail, base), matches, geometry };
   }
 }
 

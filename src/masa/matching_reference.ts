@@ -41,8 +41,8 @@ export function blockPatches(lr: Tensor, { blocks: [py, px], block: [ky, kx] }: 
   return reshape(permute(columns, [0, 2, 1]), [N, py * px, C, ky + 2, kx + 2]);
 }
 
-/** `search` of the official code: lrPatches [N, P, C, h, w], reflr [N, C, Hr, Wr] → [N, P, 1]. */
-export function search(lrPatches: Tensor, reflr: Tensor, dilations: readonly number[]): Found {
+/** The sums of cosines that `search` chooses by: [N, P, Hr·Wr]. */
+export function coarseSimilarity(lrPatches: Tensor, reflr: Tensor, dilations: readonly number[]): Tensor {
   const [N, P, C, h, w] = lrPatches.shape as Five;
   const [y, x] = [Math.floor(h / 2), Math.floor(w / 2)];
   const patches = reshape(lrPatches, [N * P, C, h, w]);
@@ -52,16 +52,25 @@ export function search(lrPatches: Tensor, reflr: Tensor, dilations: readonly num
     const candidates = unfold(reflr, { kernel: PATCH, padding: dilation, dilation });
     return matmul(normalize(query, 2), normalize(candidates, 1));
   });
-  const { values, indices } = top1(similarities.reduce(add));
+  return similarities.reduce(add);
+}
+
+/** `search` of the official code: lrPatches [N, P, C, h, w], reflr [N, C, Hr, Wr] → [N, P, 1]. */
+export function search(lrPatches: Tensor, reflr: Tensor, dilations: readonly number[]): Found {
+  const { values, indices } = top1(coarseSimilarity(lrPatches, reflr, dilations));
   return { index: indices, score: values };
+}
+
+/** The cosines that `searchOrg` chooses by: [B, (h − 2)·(w − 2), (Hr − 2)·(Wr − 2)]. */
+export function fineSimilarity(lr: Tensor, reflr: Tensor): Tensor {
+  const query = permute(normalize(unfold(lr, { kernel: PATCH }), 1), [0, 2, 1]);
+  return matmul(query, normalize(unfold(reflr, { kernel: PATCH }), 1));
 }
 
 /** `search_org` of the official code: lr [B, C, h, w], reflr [B, C, Hr, Wr] → [B, h − 2, w − 2, 1]. */
 export function searchOrg(lr: Tensor, reflr: Tensor): Found {
   const [B, , h, w] = lr.shape as Four;
-  const query = permute(normalize(unfold(lr, { kernel: PATCH }), 1), [0, 2, 1]);
-  const candidates = normalize(unfold(reflr, { kernel: PATCH }), 1);
-  const { values, indices } = top1(matmul(query, candidates));
+  const { values, indices } = top1(fineSimilarity(lr, reflr));
   const shape = [B, h - 2, w - 2, 1];
   return { index: reshape(indices, shape), score: reshape(values, shape) };
 }

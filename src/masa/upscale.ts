@@ -1,12 +1,13 @@
 /** From images to an image: what the `masa upscale` command and the API call do. */
 import type { Device } from "../gpu/device.js";
-import { compile, type PlanProgress } from "../graph/plan.js";
+import { compile, type Data, type PlanProgress } from "../graph/plan.js";
 import { ImageError } from "../image/errors.js";
 import {
   cropImage,
   fromTensor,
   type Image,
   mergeAlpha,
+  padImage,
   splitAlpha,
   toBitDepth,
   toGrey,
@@ -17,6 +18,10 @@ import { downscale, padCentred, padEnd, REF_MULTIPLE, SCALE, stackReferences } f
 import { resizeBicubic } from "../image/resize.js";
 import { MASA } from "./config.js";
 import type { Masa, MasaInputs } from "./masa.js";
+import { extract } from "./matching.js";
+
+/** Below 32 pixels (8 in Ref↓) a window of 1.5 times the reference reaches around it more than once. */
+const LEAST_REFERENCE = 32;
 
 export interface UpscaleRequest {
   readonly lr: Image;
@@ -34,6 +39,11 @@ export interface UpscaleOptions {
 export interface UpscaleResult {
   /** Four times as wide and high as `lr`, of its kind (grey, alpha) and depth. */
   readonly image: Image;
+  /**
+   * The references' own pixels, each where it was matched, dimmed by how little it resembles: what the matching found,
+   * whatever the network has learned. RGB, of the size and depth of `image`.
+   */
+  readonly matched: Image;
   /** Number of LR blocks that were matched. */
   readonly blocks: number;
   /** Mean cosine similarity of the LR pixels' patches with their matches, −1 to 1: how much of `lr` the references show. */
@@ -65,7 +75,7 @@ export function preparePair({ lr, refs }: UpscaleRequest, blockSize = MASA.block
 /** One reference as it is; several of one depth, centred in the smallest canvas that holds each, below one another. */
 function stack(refs: readonly Image[]): Image {
   const depth = refs.some(({ bitDepth }) => bitDepth === 16) ? 16 : 8;
-  const images = refs.map((ref) => padEnd(toBitDepth(toRgb(ref), depth), REF_MULTIPLE));
+  const images = refs.map((ref) => padReference(toBitDepth(toRgb(ref), depth)));
   if (images.length === 1) return images[0] as Image;
   const side = (of: (image: Image) => number) => Math.max(...images.map(of));
   return stackReferences(
@@ -73,6 +83,13 @@ function stack(refs: readonly Image[]): Image {
     side(({ width }) => width),
     side(({ height }) => height),
   );
+}
+
+/** Repeats the last row and column to multiples of 16, and to the least that holds a search window. */
+function padReference(ref: Image): Image {
+  const bottom = Math.max(0, LEAST_REFERENCE - ref.height);
+  const right = Math.max(0, LEAST_REFERENCE - ref.width);
+  return padEnd(padImage(ref, { top: 0, bottom, left: 0, right }), REF_MULTIPLE);
 }
 
 /**
@@ -90,18 +107,21 @@ export async function upscale(
   const shapes = { lr: shape(lr), ref: shape(ref), refDown: shape(refDown) };
   let blocks = 0;
   const build = (inputs: MasaInputs) => {
-    const { sr, matches } = masa.forward(inputs);
+    const { sr, matches, geometry } = masa.forward(inputs);
     blocks = matches.coarseIndex.size;
-    return { sr, similarity: matches.fineScore };
+    return { sr, matched: extract(inputs.ref, matches, geometry, SCALE), similarity: matches.fineScore };
   };
   const plan = await compile(device, shapes, build, onMemory);
   try {
     const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
-    const { sr, similarity } = await plan.run(data, { ...(onProgress && { onProgress }), ...(signal && { signal }) });
-    const padded = fromTensor(Float32Array.from(sr), SCALE * lr.width, SCALE * lr.height, request.lr.bitDepth);
-    const { left, top, width, height } = window;
-    const image = cropImage(padded, SCALE * left, SCALE * top, SCALE * width, SCALE * height);
-    return { image: likeSource(image, request.lr), blocks, similarity: mean(similarity) };
+    const found = await plan.run(data, { ...(onProgress && { onProgress }), ...(signal && { signal }) });
+    const picture = (tensor: Data) => {
+      const padded = fromTensor(tensor as Float32Array, SCALE * lr.width, SCALE * lr.height, request.lr.bitDepth);
+      const { left, top, width, height } = window;
+      return cropImage(padded, SCALE * left, SCALE * top, SCALE * width, SCALE * height);
+    };
+    const image = likeSource(picture(found.sr), request.lr);
+    return { image, matched: picture(found.matched), blocks, similarity: mean(found.similarity) };
   } finally {
     plan.dispose();
   }

@@ -1,0 +1,141 @@
+import { expect } from "chai";
+import type { Device } from "../../src/gpu/device.js";
+import { ShapeError } from "../../src/gpu/errors.js";
+import { grad } from "../../src/graph/grad.js";
+import { l1Loss } from "../../src/graph/ops/l1_loss.js";
+import { Parameters } from "../../src/graph/parameters.js";
+import { compile } from "../../src/graph/plan.js";
+import { input, type Tensor, trace } from "../../src/graph/tensor.js";
+import { configOf, masaConfig } from "../../src/masa/config.js";
+import { Discriminator } from "../../src/masa/discriminator.js";
+import { Masa } from "../../src/masa/masa.js";
+import { nodePlatform, openDevice } from "../../src/platform/node.js";
+import { testDevice } from "../device.js";
+import { Random } from "../ops/check.js";
+import { rejection } from "../rejection.js";
+
+/** MASA with few channels and blocks: the same code, quick on a software adapter. */
+const SMALL = { channels: 8, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1] } as const;
+
+const shapes = (lr: [number, number], refDown: [number, number]) => ({
+  lr: [1, 3, ...lr],
+  ref: [1, 3, 4 * refDown[0], 4 * refDown[1]],
+  refDown: [1, 3, ...refDown],
+});
+
+describe("masa", () => {
+  it("has the official parameters", () => {
+    const { parameters } = new Masa();
+    expect(parameters.count).to.equal(4_028_291);
+    expect(parameters.all).to.have.length(210);
+    expect(parameters.all[0]?.name).to.equal("enc.conv_L1.weight");
+    expect(parameters.all.at(-1)?.name).to.equal("decoder.pAda.conv_beta.bias");
+  });
+
+  it("reads its configuration from the tensors of a state dict", () => {
+    const config = masaConfig({ ...SMALL, decoderBlocks: [1, 2, 1, 3, 2, 1] });
+    const weights = new Map(new Masa(config).parameters.all.map(({ name, shape }) => [name, { shape }]));
+    expect(configOf(weights)).to.deep.equal(config);
+  });
+
+  it("refuses numbers that make no network", () => {
+    expect(() => new Masa({ channels: 0 })).to.throw(ShapeError, "channels is 0");
+    expect(() => new Masa({ dilations: [] })).to.throw(ShapeError, "dilations");
+    expect(() => new Masa({ encoderBlocks: [1, 1, -1] })).to.throw(ShapeError, "encoderBlocks");
+    expect(() => new Masa(SMALL)).not.to.throw();
+  });
+
+  it("names an input of the wrong shape", () => {
+    const masa = new Masa(SMALL);
+    const forward = (given: Record<"lr" | "ref" | "refDown", number[]>) => () =>
+      trace(() => {
+        const tensors = Object.entries(given).map(([name, shape]) => [name, input(name, shape)]);
+        return masa.forward(Object.fromEntries(tensors) as Record<"lr" | "ref" | "refDown", Tensor>);
+      });
+    const good = shapes([16, 24], [16, 16]);
+    expect(forward(good)).not.to.throw();
+    expect(forward({ ...good, ref: [1, 3, 64, 60] })).to.throw(ShapeError, "ref is 60×64; 4 times refDown, 64×64");
+    expect(forward({ ...good, refDown: [1, 1, 16, 16] })).to.throw(ShapeError, "refDown has shape [1,1,16,16]");
+    expect(forward({ ...good, lr: [1, 3, 16, 26] })).to.throw(ShapeError, "26");
+  });
+
+  it("gives reruns, replays and fresh plans of a training step the same bits in every gradient", async () => {
+    const device = await testDevice();
+    const masa = new Masa(SMALL);
+    await masa.parameters.allocate(device, 7);
+    const sizes = shapes([16, 24], [20, 16]);
+    const step = () =>
+      compile(device, { ...sizes, target: [1, 3, 64, 96] }, ({ target, ...inputs }) => {
+        const loss = l1Loss(masa.forward(inputs).sr, target);
+        const gradients = grad(loss, masa.parameters.trainable);
+        return { loss, ...Object.fromEntries(gradients.map((gradient, i) => [`${i}`, gradient])) };
+      });
+    const random = new Random("training step");
+    const data = Object.fromEntries(
+      Object.entries({ ...sizes, target: [1, 3, 64, 96] }).map(([name, shape]) => [
+        name,
+        Float32Array.from(random.array(shape, 0.5, 0.5).data),
+      ]),
+    ) as Record<"lr" | "ref" | "refDown" | "target", Float32Array>;
+    const bits = (results: Record<string, ArrayBufferView>) =>
+      Object.values(results).map(({ buffer }) => Buffer.from(buffer as ArrayBuffer).toString("base64"));
+    const plan = await step();
+    const first = await plan.run(data);
+    expect([...first.loss].every(Number.isFinite)).to.equal(true);
+    const used = masa.parameters.trainable.filter((_, i) =>
+      (first as Record<string, Float32Array>)[i]?.some((g) => g !== 0),
+    );
+    expect(used.length, "parameters with a gradient").to.be.above(0.9 * masa.parameters.trainable.length);
+    expect(bits(await plan.run(data)), "replay").to.deep.equal(bits(first));
+    plan.dispose();
+    const fresh = await step();
+    expect(bits(await fresh.run(data)), "fresh plan").to.deep.equal(bits(first));
+    fresh.dispose();
+    masa.parameters.dispose();
+  });
+
+  describe("on WebGPU's default limits", () => {
+    let device: Device;
+    before(async () => {
+      const limits = {
+        maxBufferSize: 2 ** 28,
+        maxStorageBufferBindingSize: 2 ** 27,
+        maxStorageBuffersPerShaderStage: 8,
+        maxComputeWorkgroupStorageSize: 16384,
+        maxComputeInvocationsPerWorkgroup: 256,
+        maxComputeWorkgroupSizeX: 256,
+        maxComputeWorkgroupSizeY: 256,
+      };
+      device = await openDevice({ limits }, { ...nodePlatform, warn: () => {} });
+    });
+    after(() => device.close());
+
+    it("plans a training step of the official network at 160×160", async () => {
+      const masa = new Masa();
+      await masa.parameters.allocate(device);
+      const plan = await compile(
+        device,
+        { ...shapes([40, 40], [40, 40]), target: [1, 3, 160, 160] },
+        ({ target, ...inputs }) => {
+          const loss = l1Loss(masa.forward(inputs).sr, target);
+          const gradients = grad(loss, masa.parameters.trainable);
+          return { loss, ...Object.fromEntries(gradients.map((gradient, i) => [`${i}`, gradient])) };
+        },
+      );
+      expect(device.memory().bytes).to.equal(plan.bytes + 4 * masa.parameters.count);
+      plan.dispose();
+      masa.parameters.dispose();
+    });
+  });
+});
+
+describe("discriminator", () => {
+  it("takes sizes divisible by 32, and images of that size", async () => {
+    expect(() => new Discriminator(new Parameters(), 100)).to.throw(ShapeError, "multiple of 32");
+    const discriminator = new Discriminator(new Parameters(), 64, 4);
+    const device = await testDevice();
+    const error = await rejection(compile(device, { x: [1, 3, 32, 32] }, ({ x }) => ({ y: discriminator.forward(x) })));
+    expect(error).to.be.instanceOf(ShapeError);
+    expect(error.message).to.contain("32×32, this discriminator takes 64×64");
+  });
+});
