@@ -12,7 +12,10 @@ const DILATIONS = array<i32, COUNT>(1, 2, 3);
 const EPS = 1e-12;
 const LOWEST = -3.4e38;
 
-struct Params { C: u32, Hr: i32, Wr: i32, Q: u32 }
+struct Params {
+  C: u32, Hr: i32, Wr: i32, Q: u32,
+  dilations: i32, taps: u32,  // COUNT and 9; not constants, which compilers would unroll at great length
+}
 
 @group(0) @binding(0) var<storage, read> queries: array<vec4f>;
 @group(0) @binding(1) var<storage, read> ref_map: array<f32>;
@@ -40,13 +43,13 @@ fn main(
   var b = vec4f();
   var c = vec4f();
   var d = vec4f();
-  for (var i = 0; i < COUNT; i++) {
+  for (var i = 0; i < params.dilations; i++) {
     var norm2 = vec4f();
     var dot_a = vec4f();
     var dot_b = vec4f();
     var dot_c = vec4f();
     var dot_d = vec4f();
-    for (var t = 0u; t < 9u; t++) {
+    for (var t = 0u; t < params.taps; t++) {
       let row = y + DILATIONS[i] * (i32(t / 3u) - 1);
       let column = x + DILATIONS[i] * (i32(t % 3u) - 1);
       let inside = (row >= vec4i()) & (row < vec4i(params.Hr)) & (column >= vec4i()) & (column < vec4i(params.Wr));
@@ -92,21 +95,19 @@ fn main(
   }
   scores[thread] = best;
   indices[thread] = which;
-  for (var stride = 32u; stride > 0u; stride /= 2u) {
-    workgroupBarrier();
-    if (thread < stride) {
-      let other = scores[thread + stride];
-      let where_other = indices[thread + stride];
-      let better = (other > scores[thread]) | ((other == scores[thread]) & (where_other < indices[thread]));
-      scores[thread] = select(scores[thread], other, better);
-      indices[thread] = select(indices[thread], where_other, better);
+  workgroupBarrier();
+  // One thread a query; that positions do not ascend from thread to thread makes it compare them.
+  if (thread >= 4u) { return; }
+  var top = scores[0][thread];
+  var at = indices[0][thread];
+  for (var j = 1u; j < 64u; j++) {
+    let other = scores[j][thread];
+    if (other > top || (other == top && indices[j][thread] < at)) {
+      top = other;
+      at = indices[j][thread];
     }
   }
-  if (thread == 0u) {
-    let to = (n * groups.x + group.x) * params.Q + 4u * group.y;
-    for (var j = 0u; j < 4u; j++) {
-      best_score[to + j] = scores[0][j];
-      best_index[to + j] = i32(indices[0][j]);
-    }
-  }
+  let to = (n * groups.x + group.x) * params.Q + 4u * group.y + thread;
+  best_score[to] = top;
+  best_index[to] = i32(at);
 }

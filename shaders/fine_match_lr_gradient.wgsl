@@ -47,10 +47,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       let match_at = (block * params.ky + u32(qy) % params.ky) * params.kx + u32(qx) % params.kx;
       let top = origin_y[block] + i32(index[match_at] / params.columns);
       let left = origin_x[block] + i32(index[match_at] % params.columns);
-      for (var ty = 0; ty < 3; ty++) {
-        if (clamp(qy + ty - 1, 0, params.H - 1) != y) { continue; }
-        for (var tx = 0; tx < 3; tx++) {
-          if (clamp(qx + tx - 1, 0, params.W - 1) != x) { continue; }
+      // The tap that is p, and at the map's edge those beyond it.
+      for (var ty = select(y - qy + 1, 0, y == 0); ty <= select(y - qy + 1, 2, y == params.H - 1); ty++) {
+        for (var tx = select(x - qx + 1, 0, x == 0); tx <= select(x - qx + 1, 2, x == params.W - 1); tx++) {
           let source = wrap(top + ty, params.Hr) * u32(params.Wr) + wrap(left + tx, params.Wr);
           let at = (n * params.C + c) * ref_plane + source + ref_plane * channels;
           sum += coefficients[q] * vec4f(ref_map[at.x], ref_map[at.y], ref_map[at.z], ref_map[at.w]);

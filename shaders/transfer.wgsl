@@ -51,13 +51,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let steps_b = plane * min(vec4u(4u, 5u, 6u, 7u), vec4u(params.C - 1u - c));
   var a = vec4f();
   var b = vec4f();
-  for (var ty = -1; ty <= 1; ty++) {
-    let qy = i - ty;
-    if (qy < 0 || qy >= i32(params.ky)) { continue; }
-    for (var tx = -1; tx <= 1; tx++) {
-      let qx = j - tx;
-      if (qx < 0 || qx >= i32(params.kx)) { continue; }
-      let position = index[(block * params.ky + u32(qy)) * params.kx + u32(qx)];
+  // The offsets whose query is in the block. (That the bounds are not constant also keeps compilers from unrolling.)
+  for (var ty = max(-1, i + 1 - i32(params.ky)); ty <= min(1, i); ty++) {
+    for (var tx = max(-1, j + 1 - i32(params.kx)); tx <= min(1, j); tx++) {
+      let position = index[(block * params.ky + u32(i - ty)) * params.kx + u32(j - tx)];
       let row = wrap(origin_y[block] + i32(position / params.columns) + 1 + ty, params.Hr);
       let column = wrap(origin_x[block] + i32(position % params.columns) + 1 + tx, params.Wr);
       let at = first + (SCALE * row + Y % SCALE) * SCALE * u32(params.Wr) + SCALE * column + X % SCALE;

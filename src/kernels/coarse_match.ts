@@ -24,6 +24,7 @@ type Sides = [number, number, number, number];
 /** Queries that one workgroup of coarse_match.wgsl scores, and positions of its tile. */
 const QUERIES = 4;
 const TILE = 256;
+const TAPS = 9;
 
 export function coarseMatch(recorder: Recorder, { lr, ref, index, score, blocks, dilations }: CoarseMatch): void {
   const [N, C, H, W] = lr.shape as Sides;
@@ -32,7 +33,7 @@ export function coarseMatch(recorder: Recorder, { lr, ref, index, score, blocks,
   const Q = QUERIES * Math.ceil((py * px) / QUERIES);
   const constants = { COUNT: dilations.length, DILATIONS: `array<i32, COUNT>(${dilations.join(", ")})` };
 
-  const queries = recorder.scratch("queries", [N, dilations.length, 9, C, Q]);
+  const queries = recorder.scratch("queries", [N, dilations.length, TAPS, C, Q]);
   recorder.dispatch({
     shader: "coarse_match_queries",
     constants,
@@ -46,7 +47,7 @@ export function coarseMatch(recorder: Recorder, { lr, ref, index, score, blocks,
   recorder.dispatch({
     shader: "coarse_match",
     constants,
-    params: { C, Hr, Wr, Q },
+    params: { C, Hr, Wr, Q, dilations: dilations.length, taps: TAPS },
     bindings: { queries, ref_map: ref, squares: patchSquares(recorder, ref), best_score, best_index },
     workgroups: [tiles, Q / QUERIES, N],
   });
