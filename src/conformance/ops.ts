@@ -16,17 +16,16 @@ import { maxPool2d } from "../graph/ops/max_pool2d.js";
 import { meanStd } from "../graph/ops/mean_std.js";
 import { mseLoss } from "../graph/ops/mse_loss.js";
 import { normalize } from "../graph/ops/normalize.js";
-import { add, leakyRelu, relu, scale, sub } from "../graph/ops/pointwise.js";
-import { mean } from "../graph/ops/reduce.js";
+import { add, leakyRelu, relu } from "../graph/ops/pointwise.js";
 import { replicatePad } from "../graph/ops/replicate_pad.js";
 import { top1 } from "../graph/ops/top1.js";
 import { unfold } from "../graph/ops/unfold.js";
 import { Parameters } from "../graph/parameters.js";
 import type { Tensor, Variable } from "../graph/tensor.js";
-import { reshape } from "../graph/view.js";
 import type { Values } from "./compare.js";
 import { type Entry, UnsupportedError } from "./entry.js";
 import type { Built } from "./formula.js";
+import { relativistic } from "./gan.js";
 import { buildInputs, compareResults, type Operand, runGraph, type Tensors } from "./graph_case.js";
 import { runAdam, runSchedule } from "./optimiser.js";
 import type { Trial } from "./trial.js";
@@ -111,7 +110,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     only: { reduction: "mean" },
     build: (x, hyper, inputs) => ({
       loss: inputs.includes("real")
-        ? relativisticBce(x("real"), x("fake"))
+        ? add(relativistic(x("real"), x("fake"), 1), relativistic(x("fake"), x("real"), 0))
         : bceWithLogits(x("x"), hyper.number("label")),
     }),
   },
@@ -200,11 +199,4 @@ function interpolate(x: Tensor, hyper: Entry): Tensor {
   if (hyper.has("size")) return resize(x, pair(hyper, "size"));
   const factor = hyper.number("scale_factor");
   return resize(x, [Math.floor(x.shape[2]! * factor), Math.floor(x.shape[3]! * factor)]);
-}
-
-/** 0.5·BCE(real − mean(fake), 1) + 0.5·BCE(fake − mean(real), 0). */
-function relativisticBce(real: Tensor, fake: Tensor): Tensor {
-  const against = (a: Tensor, b: Tensor, label: number) =>
-    scale(bceWithLogits(sub(a, reshape(mean(b), [1])), label), 0.5);
-  return add(against(real, fake, 1), against(fake, real, 0));
 }

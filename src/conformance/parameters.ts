@@ -1,6 +1,8 @@
-/** Networks with the parameters that a case describes. */
+/** What networks carry from run to run: parameters as a case describes them, and the moments of their optimiser. */
 import type { Device } from "../gpu/device.js";
-import type { Parameters } from "../graph/parameters.js";
+import type { Moments } from "../graph/ops/adam.js";
+import { type Parameters, zeros } from "../graph/parameters.js";
+import type { Variable } from "../graph/tensor.js";
 import { ManifestError } from "./entry.js";
 import { fill } from "./formula.js";
 import type { ParameterFormula } from "./manifest.js";
@@ -26,4 +28,23 @@ export async function fillParameters(device: Device, parameters: Parameters, lis
     const count = shape.reduce((product, side) => product * side, 1);
     parameters.write(parameters.all[i]!, fill({ seed, scale, offset }, count) as Float32Array);
   }
+}
+
+/** Adam's two means for each of `variables`. */
+export function declareMoments(moments: Parameters, variables: readonly Variable[]): Moments {
+  const declare = (suffix: string) =>
+    variables.map(({ name, shape }) => moments.declare(`${name} ${suffix}`, shape, zeros, false));
+  return { expAvg: declare("exp_avg"), expAvgSq: declare("exp_avg_sq") };
+}
+
+/** The values of all parameters, by name. */
+export async function readAll(parameters: Parameters): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const variable of parameters.all) values.set(variable.name, await parameters.read(variable));
+  return values;
+}
+
+/** after − before, in float64. */
+export function difference(after?: Float32Array, before?: Float32Array): Float64Array | undefined {
+  return after && before && Float64Array.from(after, (value, i) => value - before[i]!);
 }

@@ -7,12 +7,16 @@ import { UnsupportedError } from "./entry.js";
 import type { GoldenCase, GoldenSet } from "./manifest.js";
 import { runMetrics } from "./metrics.js";
 import { runModule } from "./modules.js";
+import { runNetwork } from "./net.js";
 import { runOperation } from "./ops.js";
+import { runTraining } from "./train.js";
 import { Trial } from "./trial.js";
 
 const PARTS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
   ops: runOperation,
   modules: runModule,
+  net: runNetwork,
+  train: runTraining,
   metrics: runMetrics,
   ckpt: runCheckpoint,
 };

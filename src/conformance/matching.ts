@@ -1,0 +1,74 @@
+/** The official steps of the matching by themselves, on the fused path and on the reference path. */
+
+import type { Data } from "../graph/plan.js";
+import type { Tensor } from "../graph/tensor.js";
+import type { MatchingPath } from "../masa/matching.js";
+import { search, searchOrg, transferPatches } from "../masa/matching.js";
+import { coarseSimilarity, fineSimilarity } from "../masa/matching_reference.js";
+import { type Entry, UnsupportedError } from "./entry.js";
+import { compareResults, type Operand, runGraph, type Tensors } from "./graph_case.js";
+import type { Trial } from "./trial.js";
+
+interface Step {
+  readonly build: (x: Operand, hyper: Entry, path: MatchingPath) => Tensors;
+  /** What the step chooses by, [..., candidates]; the fused path never writes it. */
+  readonly similarity?: (x: Operand, hyper: Entry) => Tensor;
+  /** Whether the fused path has the step's gradients. */
+  readonly fusedGradient: boolean;
+}
+
+const STEPS: Readonly<Record<string, Step>> = {
+  search: {
+    build: (x, hyper, path) => ({ ...search(x("lr_patches"), x("reflr"), hyper.numbers("dilations"), path) }),
+    similarity: (x, hyper) => coarseSimilarity(x("lr_patches"), x("reflr"), hyper.numbers("dilations")),
+    // The network uses the coarse score to choose and for nothing else.
+    fusedGradient: false,
+  },
+  search_org: {
+    build: (x, _, path) => ({ ...searchOrg(x("lr"), x("reflr"), path) }),
+    similarity: (x) => fineSimilarity(x("lr"), x("reflr")),
+    fusedGradient: true,
+  },
+  transfer: {
+    build: (x, hyper, path) => ({
+      y: transferPatches(x("fea"), x("index"), x("soft_att"), hyper.number("stride"), path),
+    }),
+    fusedGradient: true,
+  },
+};
+
+/** The step that `op` names: transfers are told apart by their stride, not by their name. */
+function stepOf(op: string): Step {
+  const step = STEPS[op.startsWith("transfer") ? "transfer" : op];
+  if (!step) throw new UnsupportedError(`module ${op} is unknown`);
+  return step;
+}
+
+export async function runMatchingStep(trial: Trial): Promise<void> {
+  const { golden, entry } = trial;
+  const { build, similarity, fusedGradient } = stepOf(golden.op);
+  const hyper = entry.entry("hyper");
+  const outputs = entry.entry("outputs");
+  const margin = outputs.has("margin") ? await trial.values(outputs.entry("margin")) : undefined;
+  const margins = margin ? { index: margin } : {};
+  for (const path of ["fused", "reference"] as const) {
+    const scored = path === "reference" ? similarity : undefined;
+    const gradients = path === "reference" || fusedGradient;
+    const results = await runGraph(trial, {
+      build: (x) => ({ ...build(x, hyper, path), ...(scored && { similarity: scored(x, hyper) }) }),
+      gradients,
+    });
+    const options = { label: `${path} `, gradients, margins, skip: path === "fused" ? ["margin"] : [] };
+    await compareResults(trial, { ...results, margin: leads(results.similarity, margin?.length) }, options);
+  }
+}
+
+/** By how much the best of each of `count` rows leads its second best. */
+function leads(similarity: Data | undefined, count = 1): Float32Array {
+  if (!similarity) return new Float32Array();
+  const candidates = similarity.length / count;
+  return Float32Array.from({ length: count }, (_, i) => {
+    const row = similarity.slice(i * candidates, (i + 1) * candidates).sort();
+    return row.at(-1)! - row.at(-2)!;
+  });
+}

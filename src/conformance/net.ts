@@ -1,0 +1,176 @@
+/**
+ * The whole network, on the fused path and on the reference path: with the golden matches handed in (a match that
+ * rounding flips would move everything after it), and matching by itself.
+ */
+import { grad } from "../graph/grad.js";
+import { l1Loss } from "../graph/ops/l1_loss.js";
+import { compile, type Data } from "../graph/plan.js";
+import type { Tensor } from "../graph/tensor.js";
+import { fromTensor } from "../image/image.js";
+import { psnrY, ssimY } from "../image/metrics.js";
+import { matchGeometry } from "../masa/geometry.js";
+import { Masa } from "../masa/masa.js";
+import { type MatchingPath, match } from "../masa/matching.js";
+import { type Batch, checkOfficial, readBatch, type Stack } from "./batch.js";
+import type { Values } from "./compare.js";
+import { UnsupportedError } from "./entry.js";
+import { buildTensor } from "./formula.js";
+import { compareParameterGradients, gradientName, parameterNames, type Results, type Tensors } from "./graph_case.js";
+import { fillParameters } from "./parameters.js";
+import type { Trial } from "./trial.js";
+
+const PATHS = ["fused", "reference"] as const;
+
+/** Levels that the official code computes and nothing uses. */
+const UNUSED = /^enc\(ref_down\)\/L[23]$/;
+
+export async function runNetwork(trial: Trial): Promise<void> {
+  const { golden, entry, set, device } = trial;
+  if (golden.op !== "MASA") throw new UnsupportedError(`network ${golden.op} is unknown`);
+  const hyper = entry.entry("hyper");
+  checkOfficial(hyper);
+  const masa = new Masa({ channels: hyper.number("nf") });
+  try {
+    await fillParameters(device, masa.parameters, set.parameters(entry.entry("params")));
+    const batch = await readBatch(trial);
+    for (const path of PATHS) {
+      trial.progress(path);
+      const results = await runPath(trial, masa, batch, path);
+      const label = path === "fused" ? "" : `${path} `;
+      await compareNetwork(trial, batch, results, label);
+      await compareMatching(trial, results, label);
+    }
+  } finally {
+    masa.parameters.dispose();
+  }
+}
+
+const PROBE = "probe ";
+const OWN = "own ";
+
+async function runPath(trial: Trial, masa: Masa, batch: Batch, path: MatchingPath): Promise<Results> {
+  const { entry, device } = trial;
+  const matching = entry.entry("matching");
+  const given = { coarse: matching.entry("coarse_index"), fine: matching.entry("fine_index") };
+  const target = entry.has("target") ? buildTensor(entry.entry("target")) : batch.hr;
+  const index = (shape: readonly number[]) => ({ shape, dtype: "i32" as const });
+  const { lr, ref, refDown } = batch;
+  const specs = {
+    lr: lr.shape,
+    ref: ref.shape,
+    refDown: refDown.shape,
+    target: target.shape,
+    coarseIndex: index(given.coarse.shape()),
+    fineIndex: index(given.fine.shape()),
+  };
+  const plan = await compile(device, specs, ({ target, coarseIndex, fineIndex, ...inputs }): Tensors => {
+    const probes: Record<string, Tensor> = {};
+    const probe = (name: string, tensor: Tensor) => {
+      probes[PROBE + name] = tensor;
+    };
+    const { sr } = masa.forward(inputs, { path, coarseIndex, fineIndex, probe });
+    const loss = l1Loss(sr, target);
+    const own = ownMatches(masa, probes, batch, path);
+    const names = parameterNames(trial);
+    const gradients = grad(
+      loss,
+      names.map((name) => masa.parameters.get(name)),
+    );
+    return {
+      sr,
+      loss,
+      ...probes,
+      ...own,
+      ...Object.fromEntries(names.map((name, i) => [gradientName(name), gradients[i]!])),
+    };
+  });
+  try {
+    return await plan.run({
+      lr: lr.data,
+      ref: ref.data,
+      refDown: refDown.data,
+      target: target.data,
+      coarseIndex: Int32Array.from(await trial.values(given.coarse)),
+      fineIndex: Int32Array.from(await trial.values(given.fine)),
+    });
+  } finally {
+    plan.dispose();
+  }
+}
+
+/** What the network finds by itself in the features it matches. */
+function ownMatches(masa: Masa, probes: Tensors, { lr, refDown }: Batch, path: MatchingPath): Tensors {
+  const sides = ({ shape }: Stack): [number, number] => [shape[2], shape[3]];
+  const geometry = matchGeometry({ lr: sides(lr), refDown: sides(refDown), ...masa.config });
+  const levels = { lr: probes[`${PROBE}enc(lr)/L1`]!, refDown: probes[`${PROBE}enc(ref_down)/L1`]! };
+  const matches = match(levels, geometry, { path });
+  return Object.fromEntries(Object.entries(matches).map(([name, tensor]) => [OWN + name, tensor]));
+}
+
+async function compareNetwork(trial: Trial, batch: Batch, results: Results, label: string): Promise<void> {
+  const { entry } = trial;
+  for (const [name, spec] of entry.entries("outputs"))
+    await trial.compare(label + name, spec, name === "out" ? results.sr : undefined);
+  if (entry.has("intermediates_summary"))
+    await trial.compareSummaries(
+      `${label}layer`,
+      entry.entry("intermediates_summary"),
+      (name) => results[PROBE + name],
+      { skip: (name) => UNUSED.test(name) },
+    );
+  await compareParameterGradients(trial, (name) => results[gradientName(name)], label);
+  for (const [name, spec] of entry.entries("scalars")) {
+    const got = scalar(name, batch, results);
+    if (got === undefined) trial.fail(label + name, "was not computed");
+    else trial.compareScalar(label + name, spec, got);
+  }
+}
+
+/** The loss, or a measure of each result against its high-resolution image. */
+function scalar(name: string, { hr }: Batch, results: Results): number | number[] | undefined {
+  if (name === "loss") return results.loss?.[0];
+  const measure = { psnr_y: psnrY, ssim_y: ssimY }[name];
+  return (
+    measure &&
+    hr.images.map((image, i) => {
+      const size = 3 * image.width * image.height;
+      const pixels = Float32Array.from(results.sr!).subarray(i * size, (i + 1) * size);
+      return measure(fromTensor(pixels, image.width, image.height), image);
+    })
+  );
+}
+
+async function compareMatching(trial: Trial, results: Results, label: string): Promise<void> {
+  const matching = trial.entry.entry("matching");
+  const golden = (name: string) => trial.values(matching.entry(name));
+  const [coarseMargin, fineMargin, coarseIndex] = [
+    await golden("coarse_margin"),
+    await golden("fine_margin"),
+    await golden("coarse_index"),
+  ];
+  // Where rounding decided another block match, the fine search looked elsewhere.
+  const found = results[`${OWN}coarseIndex`] as Data;
+  const perBlock = fineMargin.length / coarseIndex.length;
+  const comparable = (i: number) => found[Math.floor(i / perBlock)] === coarseIndex[Math.floor(i / perBlock)];
+  const fine = {
+    index: await replaceUnless(comparable, results[`${OWN}fineIndex`] as Data, golden("fine_index")),
+    score: await replaceUnless(comparable, results[`${OWN}fineScore`] as Data, golden("fine_score")),
+  };
+  const own: Readonly<Record<string, readonly [got: Values | undefined, margin: Values]>> = {
+    coarse_index: [found, coarseMargin],
+    coarse_score: [results[`${OWN}coarseScore`], coarseMargin],
+    window_x1: [results[`${OWN}originX`], coarseMargin],
+    window_y1: [results[`${OWN}originY`], coarseMargin],
+    fine_index: [fine.index, fineMargin],
+    fine_score: [fine.score, fineMargin],
+  };
+  for (const [name, spec] of trial.entry.entries("matching")) {
+    if (name.endsWith("_margin")) continue;
+    await trial.compare(`${label}own ${name}`, spec, own[name]?.[0], own[name]?.[1]);
+  }
+}
+
+async function replaceUnless(keep: (i: number) => boolean, got: Values, golden: Promise<Values>): Promise<Values> {
+  const want = await golden;
+  return Array.from(got, (value, i) => (keep(i) ? value : want[i]!));
+}
