@@ -43,7 +43,8 @@ export interface TestData {
 const MANIFEST = "pairs.csv";
 const SUN80_IMAGES = "Sun_Hays_SR_groundtruth";
 const SUN80_REFERENCES = "Sun_Hays_SR_scenematches";
-const IMAGE = /\.(png|jpe?g|webp|tiff?)$/i;
+/** What counts as an image by its name. */
+export const IMAGE_NAME = /\.(png|jpe?g|webp|tiff?)$/i;
 const CUFED5_NAME = /^(.+)_([0-9]+)\.[a-z]+$/i;
 
 /** The training pairs of a folder or of a .csv file, in the order of their names. Throws `DataError`. */
@@ -152,7 +153,7 @@ async function imagesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => []);
   return entries
     .map(({ name }) => name)
-    .filter((name) => IMAGE.test(name) && !name.startsWith("."))
+    .filter((name) => IMAGE_NAME.test(name) && !name.startsWith("."))
     .sort();
 }
 

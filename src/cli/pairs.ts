@@ -1,0 +1,70 @@
+/** `masa pairs`: training pairs out of any folder of photographs. */
+import { type Command, InvalidArgumentError } from "commander";
+import { addCommand, formatDuration, Progress, runCommand } from "./command.js";
+
+const EXAMPLES = `
+Each pair is two views of a part of one photograph, as two cameras would see it: shifted, turned, tilted, nearer or
+farther, with other colours. Parts with a blurred background are avoided. Photos are first shrunk to 1024 pixels, where
+they are sharpest. Give varied, sharp photographs, at least twice the size of a pair; 100 of them are a beginning.
+
+The folder gets train/input/NNNNNN.png and train/ref/NNNNNN.png, the layout of CUFED, and train.csv, which tells how each
+pair was cut. The same photographs and seed give the same files. Ctrl-C leaves complete pairs; the same command goes
+on from there, and with a larger --count adds to them.
+
+Examples:
+  masa pairs --photos ~/Pictures --out pairs                 ten pairs of each photograph
+  masa pairs --photos ~/Pictures --out pairs --count 12000   as many as CUFED has
+`;
+
+/** How many photographs that gave less are named. */
+const NAMED = 10;
+
+interface Options {
+  readonly photos: string;
+  readonly out: string;
+  readonly count?: number;
+  readonly seed: number;
+  readonly size: number;
+}
+
+export function addPairs(program: Command): void {
+  addCommand(program, "pairs", "cut training pairs out of a folder of photographs")
+    .requiredOption("--photos <folder>", "the photographs (JPEG, PNG, WebP, TIFF), in subfolders too")
+    .requiredOption("--out <folder>", "a new folder for the pairs, or one to be continued")
+    .option("--count <number>", "pairs in all (default: ten for each photograph)", wholeNumber(1))
+    .option("--seed <number>", "another seed gives other pairs", wholeNumber(0), 0)
+    .option("--size <pixels>", "side of the images, a multiple of 32", wholeNumber(32, 32), 160)
+    .addHelpText("after", EXAMPLES)
+    .action(runCommand("pairs", pairs));
+}
+
+async function pairs(signal: AbortSignal, options: Options): Promise<void> {
+  const { cutPairs } = await import("../train/data/cut.js");
+  const progress = new Progress();
+  const started = performance.now();
+  try {
+    const onProgress = (done: number, total: number) => progress.update("cutting", done, total);
+    const { pairs, made, photos, poor } = await cutPairs({ ...options, signal, onProgress });
+    progress.stop();
+    const time = formatDuration(performance.now() - started);
+    process.stdout.write(
+      `${options.out} holds ${pairs} pairs of ${options.size}×${options.size} from ${photos} photographs, ${made} of them new · ${time}\n`,
+    );
+    if (poor.length === 0) return;
+    process.stdout.write(`${poor.length} photographs gave fewer pairs than their share:\n`);
+    for (const { photo, reason } of poor.slice(0, NAMED)) process.stdout.write(`  ${photo} ${reason}\n`);
+    if (poor.length > NAMED) process.stdout.write(`  and ${poor.length - NAMED} more\n`);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Reads an option that is a whole number of at least `least`, and a multiple of `of`. */
+function wholeNumber(least: number, of = 1): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value % of !== 0)
+      throw new InvalidArgumentError(of === 1 ? `Give a whole number, ${least} or more.` : `Give a multiple of ${of}.`);
+    return value;
+  };
+}
