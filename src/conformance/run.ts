@@ -4,6 +4,7 @@ import { DeviceLostError } from "../gpu/errors.js";
 import { runCheckpoint } from "./ckpt.js";
 import { type Check, passes } from "./compare.js";
 import { UnsupportedError } from "./entry.js";
+import { runFlops } from "./flops.js";
 import type { GoldenCase, GoldenSet } from "./manifest.js";
 import { runMetrics } from "./metrics.js";
 import { runModule } from "./modules.js";
@@ -12,13 +13,14 @@ import { runOperation } from "./ops.js";
 import { runTraining } from "./train.js";
 import { Trial } from "./trial.js";
 
-const PARTS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
+const PARTS: Readonly<Record<string, (trial: Trial) => void | Promise<void>>> = {
   ops: runOperation,
   modules: runModule,
   net: runNetwork,
   train: runTraining,
   metrics: runMetrics,
   ckpt: runCheckpoint,
+  flops: runFlops,
 };
 
 export interface CaseResult {
