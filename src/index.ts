@@ -1,0 +1,35 @@
+/** The public surface of masa-webgpu. */
+
+export { CheckpointError, ImageError, OutputError, UserError } from "./files/errors.js";
+export { readImage, writeImage } from "./files/images.js";
+export { readSafetensors, type Safetensors, writeSafetensors } from "./files/safetensors.js";
+export { comparisonSheet } from "./files/sheet.js";
+export { FileTensor } from "./files/tensor.js";
+export { readWeights } from "./files/weights.js";
+export { Device, type DeviceOptions, type MemoryUse, type Platform } from "./gpu/device.js";
+export {
+  DeviceLostError,
+  GpuError,
+  LimitError,
+  NoAdapterError,
+  OutOfGpuMemoryError,
+  ShaderError,
+  ShapeError,
+  ValidationError,
+} from "./gpu/errors.js";
+export { grad } from "./graph/grad.js";
+export * from "./graph/ops/index.js";
+export { Parameters } from "./graph/parameters.js";
+export { compile, type Data, type Plan, type PlanProgress, type RunOptions } from "./graph/plan.js";
+export { constant, GraphError, noGrad, scope, type Tensor, type Variable } from "./graph/tensor.js";
+export { detach, reshape } from "./graph/view.js";
+export { createImage, type Image } from "./image/image.js";
+export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
+export { resizeBicubic } from "./image/resize.js";
+export { MASA, type MasaConfig } from "./masa/config.js";
+export { Discriminator } from "./masa/discriminator.js";
+export { Masa, type MasaInputs, type MasaOptions } from "./masa/masa.js";
+export { type UpscaleOptions, type UpscaleRequest, type UpscaleResult, upscale } from "./masa/upscale.js";
+export { Vgg19, type VggLayer } from "./masa/vgg.js";
+export { openDevice } from "./platform/node.js";
+export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";
