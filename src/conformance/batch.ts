@@ -1,6 +1,10 @@
-/** Batches of image pairs, as whole-network and training cases name them. */
+/** What whole-network and training cases share: batches of image pairs, and the network's own search beside a given one. */
+import type { Tensor } from "../graph/tensor.js";
 import { type Image, toTensor } from "../image/image.js";
-import { type Entry, ManifestError, UnsupportedError } from "./entry.js";
+import { matchGeometry } from "../masa/geometry.js";
+import type { Masa } from "../masa/masa.js";
+import { type Matches, type MatchOptions, match } from "../masa/matching.js";
+import { ManifestError } from "./entry.js";
 import type { Trial } from "./trial.js";
 
 /** One tensor of a batch, [N, 3, H, W], BGR in [0, 1]. */
@@ -36,10 +40,24 @@ function stackImages(images: readonly Image[], field: string): Stack {
   return { shape: [images.length, 3, height, width], data, images };
 }
 
-/** The official hyperparameters that this network has as constants. */
-export function checkOfficial(hyper: Entry): void {
-  for (const [name, value] of Object.entries({ num_nbr: 1, sr_scale: 4, input_nc: 3 })) {
-    if (hyper.number(name, value) !== value)
-      throw new UnsupportedError(`${hyper.where}: ${name} ${hyper.number(name)} cannot run, only ${value}`);
+/** Sees the features that the network matches, so that it can be asked what it finds in them by itself. */
+export class MatchProbe {
+  readonly #seen = new Map<string, Tensor>();
+
+  /** To be given to the network. */
+  readonly probe = (name: string, tensor: Tensor): void => {
+    this.#seen.set(name, tensor);
+  };
+
+  /** Records the network's own search; it may begin at given coarse matches. */
+  ownMatches(masa: Masa, options: MatchOptions): Matches {
+    const [lr, refDown] = [this.#seen.get("enc(lr)/L1")!, this.#seen.get("enc(ref_down)/L1")!];
+    const sides = ({ shape }: Tensor): [number, number] => [shape[2]!, shape[3]!];
+    return match({ lr, refDown }, matchGeometry({ lr: sides(lr), refDown: sides(refDown), ...masa.config }), options);
+  }
+
+  /** All tensors seen, by name. */
+  get tensors(): ReadonlyMap<string, Tensor> {
+    return this.#seen;
   }
 }

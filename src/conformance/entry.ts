@@ -78,6 +78,14 @@ export class Entry {
     return value.map((item, i) => Entry.of(`${this.where}.${name}[${i}]`, item));
   }
 
+  /** Throws `UnsupportedError` where a field is there and has another value than the one that can run. */
+  only(values: Readonly<Record<string, unknown>>): void {
+    for (const [name, value] of Object.entries(values)) {
+      if (this.has(name) && this.value[name] !== value)
+        throw new UnsupportedError(`${this.where}.${name} ${this.value[name]} cannot run, only ${value}`);
+    }
+  }
+
   /** What is wrong with a field, as an error to throw. */
   broken(name: string, wanted: string): ManifestError {
     return broken(`${this.where}.${name}`, this.value[name], wanted);

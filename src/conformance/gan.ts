@@ -174,7 +174,7 @@ async function runStep(trial: Trial, networks: Networks, batch: Batch, moments: 
     step(images, { coarseIndex, fineIndex }, adamG, adamD),
   );
   try {
-    return await plan.run({
+    const data = {
       lr: lr.data,
       ref: ref.data,
       refDown: refDown.data,
@@ -183,7 +183,8 @@ async function runStep(trial: Trial, networks: Networks, batch: Batch, moments: 
       fineIndex: fine.data,
       adamG: adamStep(hyper("adam_g").entry("adam_g"), 1),
       adamD: adamStep(hyper("adam_d").entry("adam_d"), 1),
-    });
+    };
+    return await plan.run(data, trial.watch(""));
   } finally {
     plan.dispose();
   }

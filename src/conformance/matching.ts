@@ -17,6 +17,9 @@ interface Step {
   readonly fusedGradient: boolean;
 }
 
+/** Patches are 3×3 pixels of the downscaled reference, and one neighbour is taken. */
+const PATCHES = { ks: 3, num_nbr: 1 };
+
 const STEPS: Readonly<Record<string, Step>> = {
   search: {
     build: (x, hyper, path) => ({ ...search(x("lr_patches"), x("reflr"), hyper.numbers("dilations"), path) }),
@@ -48,6 +51,8 @@ export async function runMatchingStep(trial: Trial): Promise<void> {
   const { golden, entry } = trial;
   const { build, similarity, fusedGradient } = stepOf(golden.op);
   const hyper = entry.entry("hyper");
+  const scale = hyper.number("stride", 1);
+  hyper.only({ ...PATCHES, ks: PATCHES.ks * scale, pd: scale });
   const outputs = entry.entry("outputs");
   const margin = outputs.has("margin") ? await trial.values(outputs.entry("margin")) : undefined;
   const margins = margin ? { index: margin } : {};

@@ -5,13 +5,11 @@
 import { grad } from "../graph/grad.js";
 import { l1Loss } from "../graph/ops/l1_loss.js";
 import { compile, type Data } from "../graph/plan.js";
-import type { Tensor } from "../graph/tensor.js";
 import { fromTensor } from "../image/image.js";
 import { psnrY, ssimY } from "../image/metrics.js";
-import { matchGeometry } from "../masa/geometry.js";
 import { Masa } from "../masa/masa.js";
-import { type MatchingPath, match } from "../masa/matching.js";
-import { type Batch, checkOfficial, readBatch, type Stack } from "./batch.js";
+import type { MatchingPath } from "../masa/matching.js";
+import { type Batch, MatchProbe, readBatch } from "./batch.js";
 import type { Values } from "./compare.js";
 import { UnsupportedError } from "./entry.js";
 import { buildTensor } from "./formula.js";
@@ -28,13 +26,12 @@ export async function runNetwork(trial: Trial): Promise<void> {
   const { golden, entry, set, device } = trial;
   if (golden.op !== "MASA") throw new UnsupportedError(`network ${golden.op} is unknown`);
   const hyper = entry.entry("hyper");
-  checkOfficial(hyper);
+  hyper.only({ num_nbr: 1, sr_scale: 4, input_nc: 3 });
   const masa = new Masa({ channels: hyper.number("nf") });
   try {
     await fillParameters(device, masa.parameters, set.parameters(entry.entry("params")));
     const batch = await readBatch(trial);
     for (const path of PATHS) {
-      trial.progress(path);
       const results = await runPath(trial, masa, batch, path);
       const label = path === "fused" ? "" : `${path} `;
       await compareNetwork(trial, batch, results, label);
@@ -64,47 +61,33 @@ async function runPath(trial: Trial, masa: Masa, batch: Batch, path: MatchingPat
     fineIndex: index(given.fine.shape()),
   };
   const plan = await compile(device, specs, ({ target, coarseIndex, fineIndex, ...inputs }): Tensors => {
-    const probes: Record<string, Tensor> = {};
-    const probe = (name: string, tensor: Tensor) => {
-      probes[PROBE + name] = tensor;
-    };
-    const { sr } = masa.forward(inputs, { path, coarseIndex, fineIndex, probe });
+    const seen = new MatchProbe();
+    const { sr } = masa.forward(inputs, { path, coarseIndex, fineIndex, probe: seen.probe });
     const loss = l1Loss(sr, target);
-    const own = ownMatches(masa, probes, batch, path);
     const names = parameterNames(trial);
-    const gradients = grad(
-      loss,
-      names.map((name) => masa.parameters.get(name)),
-    );
-    return {
-      sr,
-      loss,
-      ...probes,
-      ...own,
-      ...Object.fromEntries(names.map((name, i) => [gradientName(name), gradients[i]!])),
-    };
+    const variables = names.map((name) => masa.parameters.get(name));
+    const gradients = grad(loss, variables);
+    return Object.fromEntries([
+      ["sr", sr],
+      ["loss", loss],
+      ...[...seen.tensors].map(([name, tensor]) => [PROBE + name, tensor]),
+      ...Object.entries(seen.ownMatches(masa, { path })).map(([name, tensor]) => [OWN + name, tensor]),
+      ...names.map((name, i) => [gradientName(name), gradients[i]]),
+    ]);
   });
   try {
-    return await plan.run({
+    const data = {
       lr: lr.data,
       ref: ref.data,
       refDown: refDown.data,
       target: target.data,
       coarseIndex: Int32Array.from(await trial.values(given.coarse)),
       fineIndex: Int32Array.from(await trial.values(given.fine)),
-    });
+    };
+    return await plan.run(data, trial.watch(path));
   } finally {
     plan.dispose();
   }
-}
-
-/** What the network finds by itself in the features it matches. */
-function ownMatches(masa: Masa, probes: Tensors, { lr, refDown }: Batch, path: MatchingPath): Tensors {
-  const sides = ({ shape }: Stack): [number, number] => [shape[2], shape[3]];
-  const geometry = matchGeometry({ lr: sides(lr), refDown: sides(refDown), ...masa.config });
-  const levels = { lr: probes[`${PROBE}enc(lr)/L1`]!, refDown: probes[`${PROBE}enc(ref_down)/L1`]! };
-  const matches = match(levels, geometry, { path });
-  return Object.fromEntries(Object.entries(matches).map(([name, tensor]) => [OWN + name, tensor]));
 }
 
 async function compareNetwork(trial: Trial, batch: Batch, results: Results, label: string): Promise<void> {

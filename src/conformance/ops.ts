@@ -131,7 +131,7 @@ export async function runOperation(trial: Trial): Promise<void> {
     return other(trial);
   }
   const hyper = entry.entry("hyper");
-  checkOnly(hyper, row.only ?? {});
+  hyper.only(row.only ?? {});
   const parameters = new Parameters();
   try {
     const variables = declareState(trial, parameters, row.state ?? []);
@@ -154,13 +154,6 @@ function leads(x: Built | undefined): number[] {
     const best = Math.max(...values);
     return values.filter((value) => value === best).length === 1 ? Number.POSITIVE_INFINITY : 0;
   });
-}
-
-function checkOnly(hyper: Entry, only: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(only)) {
-    if (hyper.has(name) && hyper.value[name] !== value)
-      throw new UnsupportedError(`${hyper.where}: ${name} ${hyper.value[name]} cannot run, only ${value}`);
-  }
 }
 
 /** The inputs named in `state` as variables with the inputs' values. */
@@ -198,5 +191,8 @@ function interpolate(x: Tensor, hyper: Entry): Tensor {
   if (!resize) throw new UnsupportedError(`${hyper.where}: mode ${hyper.text("mode")} cannot run`);
   if (hyper.has("size")) return resize(x, pair(hyper, "size"));
   const factor = hyper.number("scale_factor");
-  return resize(x, [Math.floor(x.shape[2]! * factor), Math.floor(x.shape[3]! * factor)]);
+  const size: [number, number] = [x.shape[2]! * factor, x.shape[3]! * factor];
+  // PyTorch then samples by the factor, we by the ratio of the sizes.
+  if (!size.every(Number.isInteger)) throw new UnsupportedError(`${hyper.where}: [${size}] is no whole size`);
+  return resize(x, size);
 }

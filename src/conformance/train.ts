@@ -4,9 +4,8 @@ import { ADAM_HYPER_LENGTH, adam, type Moments } from "../graph/ops/adam.js";
 import { l1Loss } from "../graph/ops/l1_loss.js";
 import { Parameters } from "../graph/parameters.js";
 import { compile, type Plan } from "../graph/plan.js";
-import type { Tensor } from "../graph/tensor.js";
 import { Masa } from "../masa/masa.js";
-import { type Batch, readBatch } from "./batch.js";
+import { type Batch, MatchProbe, readBatch } from "./batch.js";
 import type { Check } from "./compare.js";
 import { type Entry, UnsupportedError } from "./entry.js";
 import { runGan } from "./gan.js";
@@ -21,45 +20,35 @@ export async function runTraining(trial: Trial): Promise<void> {
   const hyper = entry.entry("hyper");
   if (!hyper.text("loss").startsWith("L1")) throw new UnsupportedError(`loss ${hyper.text("loss")} is unknown`);
   const masa = new Masa();
-  const moments = new Parameters();
+  const optimiser = new Parameters();
   try {
     await fillParameters(device, masa.parameters, set.parameters(entry.entry("params")));
     const steps = entry.list("steps");
     const batch = await readBatch(trial);
-    const plan = await planStep(
-      trial,
-      masa,
-      declareMoments(moments, masa.parameters.trainable),
-      batch,
-      steps[0]!,
-      moments,
-    );
+    const moments = declareMoments(optimiser, masa.parameters.trainable);
+    await optimiser.allocate(device);
+    const plan = await planStep(trial, masa, moments, batch, steps[0]!);
     const initial = await readAll(masa.parameters);
     try {
-      for (const [i, step] of steps.entries()) {
-        trial.progress(`step ${i + 1} of ${steps.length}`);
-        await compareStep(trial, masa, plan, batch, step, { number: step.number("step"), initial });
-      }
+      for (const step of steps) await compareStep(trial, masa, plan, batch, step, initial);
     } finally {
       plan.dispose();
     }
   } finally {
     masa.parameters.dispose();
-    moments.dispose();
+    optimiser.dispose();
   }
 }
 
 type StepInput = "lr" | "ref" | "refDown" | "hr" | "coarseIndex" | "fineIndex" | "hyper";
 
-async function planStep(
+function planStep(
   trial: Trial,
   masa: Masa,
-  { expAvg, expAvgSq }: Moments,
+  moments: Moments,
   batch: Batch,
   step: Entry,
-  moments: Parameters,
-): Promise<Plan<StepInput, "loss">> {
-  await moments.allocate(trial.device);
+): Promise<Plan<StepInput, "loss" | "fineIndex">> {
   const index = (name: string) => ({ shape: step.entry(name).shape(), dtype: "i32" as const });
   const specs = {
     lr: batch.lr.shape,
@@ -70,24 +59,27 @@ async function planStep(
     fineIndex: index("fine_index"),
     hyper: [ADAM_HYPER_LENGTH],
   };
-  return compile(trial.device, specs, ({ lr, ref, refDown, hr, coarseIndex, fineIndex, hyper }): { loss: Tensor } => {
-    const { sr } = masa.forward({ lr, ref, refDown }, { coarseIndex, fineIndex });
+  return compile(trial.device, specs, ({ hr, coarseIndex, fineIndex, hyper, ...images }) => {
+    const seen = new MatchProbe();
+    const { sr } = masa.forward(images, { coarseIndex, fineIndex, probe: seen.probe });
     const loss = l1Loss(sr, hr);
+    const own = seen.ownMatches(masa, { coarseIndex });
     const variables = masa.parameters.trainable;
-    adam(variables, grad(loss, variables), { expAvg, expAvgSq }, hyper);
-    return { loss };
+    adam(variables, grad(loss, variables), moments, hyper);
+    return { loss, fineIndex: own.fineIndex };
   });
 }
 
 async function compareStep(
   trial: Trial,
   masa: Masa,
-  plan: Plan<StepInput, "loss">,
+  plan: Plan<StepInput, "loss" | "fineIndex">,
   { lr, ref, refDown, hr }: Batch,
   step: Entry,
-  { number, initial }: { number: number; initial: ReadonlyMap<string, Float32Array> },
+  initial: ReadonlyMap<string, Float32Array>,
 ): Promise<void> {
-  const { loss } = await plan.run({
+  const number = step.number("step");
+  const data = {
     lr: lr.data,
     ref: ref.data,
     refDown: refDown.data,
@@ -95,14 +87,16 @@ async function compareStep(
     coarseIndex: Int32Array.from(await trial.values(step.entry("coarse_index"))),
     fineIndex: Int32Array.from(await trial.values(step.entry("fine_index"))),
     hyper: adamStep(trial.entry.entry("hyper"), number),
-  });
+  };
+  const { loss, fineIndex } = await plan.run(data, trial.watch(`step ${number}`));
   trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), loss[0]!);
   const after = await readAll(masa.parameters);
   for (const [name, spec] of step.entries("params"))
     await trial.compare(`step ${number} ${name}`, spec, after.get(name));
   const change = (name: string) => difference(after.get(name), initial.get(name));
   await trial.compareSummaries(`step ${number} change`, step.entry("param_change_summary"), change, { gates: isNorm });
-  if (step.has("fine_margin")) await trial.values(step.entry("fine_margin"));
+  const margins = await trial.values(step.entry("fine_margin"));
+  await trial.compare(`step ${number} own fine_index`, step.entry("fine_index"), fineIndex, margins);
 }
 
 /** An element whose gradient is rounding noise moves by a full step of Adam either way: only the norm is sharp. */

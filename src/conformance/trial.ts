@@ -1,5 +1,6 @@
 /** One case being run: what it is given, what was found, and whether anything the manifest stores was left out. */
 import type { Device } from "../gpu/device.js";
+import type { PlanProgress } from "../graph/plan.js";
 import {
   type Check,
   check,
@@ -36,6 +37,13 @@ export class Trial {
     readonly progress: (step: string) => void,
   ) {
     this.entry = golden.entry;
+  }
+
+  /** Shows how far a run of a plan is: `plan.run(data, trial.watch("step 1"))`. */
+  watch(label: string): { onProgress: (progress: PlanProgress) => void } {
+    return {
+      onProgress: ({ stage, done, total }) => this.progress(`${label} ${stage} ${Math.floor((100 * done) / total)} %`),
+    };
   }
 
   /** The golden values of `{ key }`: to compare with, or to be handed to the network. */
