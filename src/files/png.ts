@@ -38,7 +38,7 @@ const ADAM7 = [
   [0, 1, 1, 2],
 ] as const;
 
-interface Header {
+export interface Header {
   readonly width: number;
   readonly height: number;
   readonly depth: number;
@@ -47,7 +47,7 @@ interface Header {
   readonly interlaced: boolean;
 }
 
-interface Structure {
+export interface Structure {
   readonly header: Header;
   /** The chunk tRNS: which colour, or which entries of the palette, are transparent. */
   readonly transparency: Buffer | undefined;
@@ -58,18 +58,23 @@ interface Structure {
 
 /** Decodes a PNG in its own colours: grey stays grey, 16 bits stay 16, palettes become RGB. Throws `ImageError`. */
 export function decodePng(bytes: Uint8Array, path: string): Image {
-  const fail: Fail = (problem, advice = "Copy or download the file again") => {
-    throw new ImageError(`${path} ${problem}`, advice);
-  };
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const structure = readStructure(file, fail);
-  checkPixels(structure, fail);
+  const structure = inspectPng(bytes, path);
   try {
-    return unpack(file.subarray(0, structure.end), structure);
+    return unpack(Buffer.from(bytes.buffer, bytes.byteOffset, structure.end), structure);
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message : "pixel data";
     throw new ImageError(`${path} is a damaged PNG (${problem})`, "Copy or download the file again", { cause });
   }
+}
+
+/** The parts of a PNG whose checksums are right and whose pixel data fit its header. Throws `ImageError`. */
+export function inspectPng(bytes: Uint8Array, path: string): Structure {
+  const fail: Fail = (problem, advice = "Copy or download the file again") => {
+    throw new ImageError(`${path} ${problem}`, advice);
+  };
+  const structure = readStructure(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), fail);
+  checkPixels(structure, fail);
+  return structure;
 }
 
 /** Encodes an image in its own colour type and depth. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
 import { expect } from "chai";
 import { ImageError, OutputError } from "../../src/files/errors.js";
-import { checkImagePath, readImage, toSharp, writeImage } from "../../src/files/images.js";
+import { checkImagePath, inspectImage, readImage, toSharp, writeImage } from "../../src/files/images.js";
 import { decodePng, encodePng } from "../../src/files/png.js";
 import { createImage, type Image, toBitDepth, toGrey, toRgb } from "../../src/image/image.js";
 import { attack, failure, fillNoise, goldenBytes, goldenPath, inFolder } from "./golden.js";
@@ -86,6 +86,7 @@ describe("images: round trips", () => {
           const path = join(folder, `a.${extension}`);
           await writeImage(path, image);
           expect(await readImage(path)).to.deep.equal(image);
+          expect(await inspectImage(path)).to.include({ width: 13, height: 7 });
           expect(await readdir(folder)).to.deep.equal([`a.${extension}`]);
         }));
     }

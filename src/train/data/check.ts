@@ -1,12 +1,13 @@
 /**
- * Every image of a data set is read and decoded before anything is computed with it: a run of days must not end at a
- * file that was broken from the beginning. One pass over the files finds all faults, since what is missing, no image,
- * too small or truncated shows in the same decoder that training uses.
+ * Every image of a data set is looked at before anything is computed with it: a run of days must not end at a file that
+ * was broken from the beginning. One pass over the files finds all faults: what is missing, no image, too small, truncated
+ * or damaged.
  */
+import { availableParallelism } from "node:os";
 import { REF_MULTIPLE } from "../../image/pairs.js";
 import { DataError } from "./errors.js";
 import type { Case, Pair } from "./layouts.js";
-import { defaultWorkers, Pool } from "./pool.js";
+import { Pool } from "./pool.js";
 import type { CheckedFile, Result, Task } from "./tasks.js";
 
 /** Files in one task: few enough for smooth progress. */
@@ -50,7 +51,7 @@ async function checkFiles(files: readonly CheckedFile[], what: string, options: 
   const byPath = new Map<string, CheckedFile>();
   for (const file of files) if (file.minimum > (byPath.get(file.path)?.minimum ?? 0)) byPath.set(file.path, file);
   const unique = [...byPath.values()];
-  const pool = new Pool<Task, Result>(new URL("./worker.js", import.meta.url), defaultWorkers());
+  const pool = new Pool<Task, Result>(new URL("./worker.js", import.meta.url), availableParallelism());
   const abort = () => void pool.close(signal?.reason);
   signal?.addEventListener("abort", abort);
   try {

@@ -1,6 +1,6 @@
 /** What the workers do. Each task holds all it depends on, so that it gives the same result wherever it runs. */
 import { ImageError } from "../../files/errors.js";
-import { readImage } from "../../files/images.js";
+import { inspectImage, readImage } from "../../files/images.js";
 import { toTensor } from "../../image/image.js";
 import { SCALE } from "../../image/pairs.js";
 import { Random } from "../random.js";
@@ -51,7 +51,7 @@ async function check({ files }: CheckTask): Promise<string[]> {
   const faults: string[] = [];
   for (const { path, minimum } of files) {
     try {
-      const { width, height } = await readImage(path);
+      const { width, height } = await inspectImage(path);
       if (Math.min(width, height) < minimum)
         faults.push(`${path} has ${width}×${height} pixels, fewer than ${minimum}×${minimum}`);
     } catch (error) {
