@@ -117,12 +117,8 @@ const reference: Path = {
     const shape = score.shape.slice(0, 3);
     return { index: reshape(index, shape), score: reshape(score, shape) };
   },
-  extract(feature, matches, geometry, scale) {
-    const windows = steps.refPatches(feature, matches, geometry, scale);
-    const [B, ky, kx] = matches.fineIndex.shape as [number, number, number];
-    const attention = reshape(matches.fineScore, [B, 1, ky, kx]);
-    return steps.joinBlocks(steps.transferPatches(windows, matches.fineIndex, attention, scale), geometry);
-  },
+  extract: (feature, { fineIndex, fineScore, originX, originY }, geometry, scale) =>
+    steps.extractBlocks(feature, { originX, originY, index: fineIndex, attention: fineScore }, geometry, scale),
 };
 
 const PATHS: Readonly<Record<MatchingPath, Path>> = { fused, reference };

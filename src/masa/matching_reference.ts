@@ -4,6 +4,7 @@
  * operations, whose check it is: both must find the same.
  */
 import { bilinearResize } from "../graph/ops/bilinear.js";
+import { concat } from "../graph/ops/concat.js";
 import { cropWindows } from "../graph/ops/crop_windows.js";
 import { fold } from "../graph/ops/fold.js";
 import { gather } from "../graph/ops/gather.js";
@@ -114,4 +115,37 @@ export function joinBlocks(patches: Tensor, { blocks: [py, px] }: MatchGeometry)
   const N = count / (py * px);
   const rows = permute(reshape(patches, [N, py, px, C, h, w]), [0, 3, 1, 4, 2, 5]);
   return reshape(rows, [N, C, py * h, px * w]);
+}
+
+/** Bytes of an unfolded tensor: half of what a default device can bind. */
+const UNFOLDED = 64 << 20;
+
+/**
+ * Extraction for a whole image: the windows, `transferPatches`, and the blocks joined. Blocks do not depend on each
+ * other, so they are taken a few at a time, those of `most` bytes: unfolded, those of a 40×40 LR already exceed a default device's largest binding.
+ */
+export function extractBlocks(
+  feature: Tensor,
+  { originX, originY, index, attention }: Readonly<Record<"originX" | "originY" | "index" | "attention", Tensor>>,
+  geometry: MatchGeometry,
+  scale: number,
+  most = UNFOLDED,
+): Tensor {
+  const [N, P] = originX.shape as [number, number];
+  const C = feature.shape[1] as number;
+  const { block, window } = geometry;
+  const unfolded = 4 * N * C * (PATCH * scale) ** 2 * (window[0] - 2) * (window[1] - 2);
+  const step = Math.max(1, Math.floor(most / unfolded));
+  const parts = Array.from({ length: Math.ceil(P / step) }, (_, i) => {
+    const [start, end] = [i * step, Math.min(P, (i + 1) * step)];
+    const part = (x: Tensor, sides: readonly number[]) =>
+      reshape(slice(reshape(x, [N, P, ...sides]), 1, start, end), [N * (end - start), ...sides]);
+    const origins = { originX: slice(originX, 1, start, end), originY: slice(originY, 1, start, end) };
+    const windows = refPatches(feature, origins, geometry, scale);
+    const patches = transferPatches(windows, part(index, block), part(attention, [1, ...block]), scale);
+    return reshape(patches, [N, end - start, ...patches.shape.slice(1)]);
+  });
+  const [first] = parts as [Tensor];
+  const all = parts.length === 1 ? first : concat(parts, 1);
+  return joinBlocks(reshape(all, [N * P, ...first.shape.slice(2)]), geometry);
 }

@@ -6,6 +6,7 @@ import { compile, type Data, type InputSpec } from "../../src/graph/plan.js";
 import { input, type Tensor, trace } from "../../src/graph/tensor.js";
 import { type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
 import { extract, type MatchingPath, match } from "../../src/masa/matching.js";
+import { extractBlocks } from "../../src/masa/matching_reference.js";
 import type { NdArray } from "../../src/reference/array.js";
 import { coarseMatch } from "../../src/reference/coarse_match.js";
 import { fineMatch } from "../../src/reference/fine_match.js";
@@ -90,6 +91,37 @@ describe("matching", () => {
     }
     expect([...(fused.originX as Int32Array)]).to.deep.equal([...(reference.originX as Int32Array)]);
     for (const name of ["fineScore", "x1", "x2", "x4"]) expectClose(fused[name], reference[name]!, 1e-5);
+  });
+
+  it("extracts the same on the reference path with any number of blocks at a time", async () => {
+    const geometry = matchGeometry({ lr: [16, 24], refDown: [16, 20] });
+    const random = new Random("parts");
+    const [N, blocks, positions] = [2, 6, (geometry.window[0] - 2) * (geometry.window[1] - 2)];
+    const index = (shape: number[], most: number) => ({ shape, dtype: "i32" as const, most });
+    const specs = { corner: index([N, blocks], 5), index: index([N * blocks, 8, 8], positions - 1) };
+    const plan = await compile(
+      await testDevice(),
+      { ...specs, feature: [N, 3, 32, 40], attention: [N * blocks, 8, 8] },
+      ({ feature, corner, index, attention }) => {
+        const matches = { originX: corner, originY: corner, index, attention };
+        const blockBytes = 4 * N * 3 * 36 * positions;
+        const [all, few, one] = [6, 4, 1].map((count) =>
+          extractBlocks(feature, matches, geometry, 2, count * blockBytes),
+        );
+        return { all: all!, few: few!, one: one! };
+      },
+    );
+    const whole = ({ shape, most }: { shape: number[]; most: number }) =>
+      Int32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.int(0, most));
+    const { all, few, one } = await plan.run({
+      ...{ corner: whole(specs.corner), index: whole(specs.index) },
+      feature: Float32Array.from(random.array([N, 3, 32, 40]).data),
+      attention: Float32Array.from(random.array([N * blocks, 8, 8]).data),
+    });
+    plan.dispose();
+    expect(all.some((value) => value !== 0)).to.equal(true);
+    expect([...few]).to.deep.equal([...all]);
+    expect([...one]).to.deep.equal([...all]);
   });
 
   it("rejects features that the geometry is not for, by name", () => {

@@ -7,7 +7,7 @@ import { input, type Tensor, trace } from "../../src/graph/tensor.js";
 import { map, type NdArray, ndarray } from "../../src/reference/array.js";
 import * as reference from "../../src/reference/fine_match.js";
 import { testDevice } from "../device.js";
-import { type Arrays, checkOperation, type Random } from "./check.js";
+import { type Arrays, checkOperation, Random } from "./check.js";
 
 /** Blocks, few because each is a shader of its own: no rim but the map's, odd, MASA's own, one thread a query, tall. */
 const BLOCKS = [
@@ -100,6 +100,26 @@ describe("fine_match", () => {
     const [lr, ref, origin] = [ndarray([1, 3, 16, 8]), ndarray([1, 3, 10, 10]), ndarray([1, 2])];
     const zero = await run({ lr, ref, originX: origin, originY: origin }, { blocks: [2, 1], window: [9, 9] });
     for (const [name, values] of Object.entries(zero)) expect([...new Set(values)], name).to.deep.equal([0]);
+  });
+
+  it("holds norms below 1e-12 there, without a gradient of their own", async () => {
+    const random = new Random("tiny");
+    const inputs = {
+      ...{ lr: random.array([1, 3, 8, 8], 1e-14), ref: random.array([1, 3, 9, 9], 1e-14) },
+      ...{ originX: ndarray([1, 1]), originY: ndarray([1, 1]) },
+    };
+    const options = { blocks: [1, 1], window: [9, 9] } as const;
+    const found = await run(inputs, options);
+    const expected = reference.fineMatch(inputs, options);
+    const { dlr, dref } = reference.fineMatchGradient(inputs, expected.index, expected.score, options);
+    for (const [got, { data }] of [
+      [found.dlr, dlr],
+      [found.dref, dref],
+    ] as const) {
+      const size = Math.max(...data.map(Math.abs));
+      // 27 components and up to 64 matches, some tens of roundings of 2⁻²⁴ each.
+      for (const [i, value] of data.entries()) expect(got[i]! / size).to.be.closeTo(value / size, 1e-5);
+    }
   });
 
   it("finds each pixel of a block that was cut out of the window, with score 1", async () => {
