@@ -60,6 +60,8 @@ export interface AdapterInfo {
   readonly description: string;
   /** The adapter computes on the CPU (lavapipe, SwiftShader, WARP). */
   readonly software: boolean;
+  /** Fewest threads of a subgroup. */
+  readonly subgroupMinSize: number;
 }
 
 /** A buffer that the device accounts for. `destroy()` gives its bytes back; twice is harmless. */
@@ -342,5 +344,5 @@ function describe(adapter: GPUAdapter): AdapterInfo {
   const name = device.replace(/-+$/, "") || description || `${vendor} ${architecture}`.trim() || "unnamed adapter";
   const software =
     adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|basic render/i.test(`${name} ${description}`);
-  return { name, vendor, architecture, description, software };
+  return { name, vendor, architecture, description, software, subgroupMinSize: adapter.info.subgroupMinSize ?? 0 };
 }

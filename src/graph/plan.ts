@@ -304,7 +304,8 @@ function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
 
 function recordDispatches(device: Device, nodes: readonly Node[]): Recorded[] {
   const { limits, features, info } = device;
-  const recorder = new Recorder({ limits, subgroups: features.has("subgroups"), software: info.software });
+  const subgroupMinSize = features.has("subgroups") ? info.subgroupMinSize : 0;
+  const recorder = new Recorder({ limits, subgroupMinSize, software: info.software });
   const scopes: string[] = [];
   for (const { operation, inputs, outputs, attributes, scope } of nodes) {
     recorder.label = scope ? `${scope}/${operation.name}` : operation.name;

@@ -9,6 +9,8 @@
  *   transpose         input gradient       forward
  *   weightGradient    weight gradient      weight gradient, x and dy exchanged
  */
+import { weightGradientSlabs } from "./convolution_slabs.js";
+import { gatherConvolution, gatherTransposition } from "./convolution_gather.js";
 import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 
 /** How the kernel's window moves, the same along both sides. */
@@ -34,8 +36,34 @@ export interface Convolution {
 
 type Sides = [number, number, number, number];
 
+/**
+ * How convolution and its adjoint are computed. `plain` is what a porter reads. `tiles` shares inputs and weights through
+ * workgroup memory: for GPUs. `strips` hands weights on by subgroup broadcast: the fastest where the "GPU" is a CPU whose
+ * subgroups have at least 8 threads.
+ */
+export type Variant = "plain" | "tiles" | "strips";
+
+/** Multiply-adds below which preparing a fast variant costs more than it saves. */
+const LEAST_WORK = 1 << 18;
+
+function chosenVariant({ machine }: Recorder, products: number): Variant {
+  if (products < LEAST_WORK) return "plain";
+  return machine.software && machine.subgroupMinSize >= 8 ? "strips" : "tiles";
+}
+
+/** Multiply-adds of a convolution between tensors of these shapes. */
+function products(output: Operand, weight: Operand): number {
+  return (elements(output.shape) * elements(weight.shape)) / (weight.shape[0] as number);
+}
+
 /** y = f(x ⋆ weight + bias + residual). */
-export function convolve(recorder: Recorder, convolution: Convolution): void {
+export function convolve(recorder: Recorder, convolution: Convolution, variant?: Variant): void {
+  const chosen = variant ?? chosenVariant(recorder, products(convolution.y, convolution.weight));
+  if (chosen === "plain") convolvePlain(recorder, convolution);
+  else gatherConvolution(recorder, convolution, chosen);
+}
+
+function convolvePlain(recorder: Recorder, convolution: Convolution): void {
   const { x, concat, weight, bias, residual, y, window, slope } = convolution;
   const [, split, H, W] = x.shape as Sides;
   const [O, C, KH, KW] = weight.shape as Sides;
@@ -65,7 +93,13 @@ export interface Transposition {
 }
 
 /** y = f(the adjoint of · ⋆ weight, applied to x, + bias). */
-export function transpose(recorder: Recorder, transposition: Transposition): void {
+export function transpose(recorder: Recorder, transposition: Transposition, variant?: Variant): void {
+  const chosen = variant ?? chosenVariant(recorder, products(transposition.x, transposition.weight));
+  if (chosen === "plain") transposePlain(recorder, transposition);
+  else gatherTransposition(recorder, transposition, chosen);
+}
+
+function transposePlain(recorder: Recorder, transposition: Transposition): void {
   const { x, weight, first, bias, y, window, slope } = transposition;
   const [, O, P, Q] = x.shape as Sides;
   const [, channels, KH, KW] = weight.shape as Sides;
@@ -95,7 +129,13 @@ const SLABS = 64;
 const SLAB_BYTES = 16 << 20;
 
 /** dweight = Σ over N, P, Q of dy · (the inputs it met). */
-export function weightGradient(recorder: Recorder, { x, concat, dy, dweight, window }: WeightGradient): void {
+export function weightGradient(recorder: Recorder, gradient: WeightGradient, variant?: "plain" | "slabs"): void {
+  const slabs = recorder.machine.software && products(gradient.dy, gradient.dweight) >= LEAST_WORK;
+  const chosen = variant ?? (slabs ? "slabs" : "plain");
+  if (chosen === "plain" || !weightGradientSlabs(recorder, gradient)) weightGradientPlain(recorder, gradient);
+}
+
+function weightGradientPlain(recorder: Recorder, { x, concat, dy, dweight, window }: WeightGradient): void {
   const [N, split, H, W] = x.shape as Sides;
   const [O, C, KH, KW] = dweight.shape as Sides;
   const [, , P, Q] = dy.shape as Sides;

@@ -46,7 +46,8 @@ export interface Dispatch {
 /** What the machine offers a kernel that chooses between variants. */
 export interface Machine {
   readonly limits: Limits;
-  readonly subgroups: boolean;
+  /** Fewest threads of a subgroup; 0 where shaders cannot use subgroups. */
+  readonly subgroupMinSize: number;
   /** The adapter computes on the CPU: few wide cores, no fast shared memory. */
   readonly software: boolean;
 }
