@@ -1,10 +1,10 @@
 // Convolution for adapters that compute on the CPU: a thread makes 16 output channels of a strip of PIXELS pixels.
 //
-//   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same]
-//       + Σ_c Σ_i Σ_j packed[o / 16, c, i, j, o % 16] · x[n, c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
-//   for p < GH, q < GW; f(v) = v > 0 ? v : slope·v. x [N, C, H, W] is 0 outside H × W; packed [⌈O/16⌉, channels, KH, KW, 16]
-//   (conv2d_pack.wgsl), of whose channels those from `channel` on are used; y, residual [N, O, P, Q]. An absent operand
-//   is bound to any other and not read. A second input comes with a second dispatch, which goes on from the y it finds.
+//   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same] + Σ_c Σ_i Σ_j
+//       w[o, channel + c, i, j] · x[n, c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
+//   for p < GH, q < GW; f(v) = v > 0 ? v : slope·v. x [N, C, H, W] is 0 outside H × W; y, residual [N, O, P, Q]; w is
+//   packed [⌈O/16⌉, channels, KH, KW, 16] (conv2d_pack.wgsl). An absent operand is bound to any other and not read.
+//   A second input comes with a second dispatch, which adds to the y that it finds.
 //   With out_step > 1 this is one phase of a transposed convolution.
 // A workgroup is one subgroup of 8 threads or more: thread t takes strip t of the workgroup. There a load costs as much
 // as twenty multiply-adds whatever its address, and a broadcast or a register next to nothing: so 8 threads load 8
@@ -42,12 +42,16 @@ alias Sums = array<vec4f, 4u * PIXELS>;
 alias Held = array<f32, 2u * TAPS>;
 alias Strip = array<f32, PIXELS + TAPS - 1u>;
 
-
-
-// Four weights out of the registers of four neighbouring threads.
-fn weights(held: f32, high: bool) -> vec4f {
-  if (high) { return vec4f(subgroupBroadcast(held, 4u), subgroupBroadcast(held, 5u), subgroupBroadcast(held, 6u), subgroupBroadcast(held, 7u)); }
-  return vec4f(subgroupBroadcast(held, 0u), subgroupBroadcast(held, 1u), subgroupBroadcast(held, 2u), subgroupBroadcast(held, 3u));
+// Four weights out of the registers of threads 0 to 3, and of threads 4 to 7.
+fn low(held: f32) -> vec4f {
+  return vec4f(
+    subgroupBroadcast(held, 0u), subgroupBroadcast(held, 1u), subgroupBroadcast(held, 2u), subgroupBroadcast(held, 3u),
+  );
+}
+fn high(held: f32) -> vec4f {
+  return vec4f(
+    subgroupBroadcast(held, 4u), subgroupBroadcast(held, 5u), subgroupBroadcast(held, 6u), subgroupBroadcast(held, 7u),
+  );
 }
 
 // The pixel of a row that starts at `start`, 0 outside the image.
@@ -57,15 +61,15 @@ fn pixel(start: u32, inside: bool, column: i32) -> f32 {
 }
 
 // Adds tap t of a kernel row.
-fn multiply(a: ptr<function, Sums>, strip: ptr<function, Strip>, held: ptr<function, Held>, t: u32) {
-  let w0 = weights((*held)[2u * t], false);
-  for (var k = 0u; k < PIXELS; k++) { (*a)[k] += (*strip)[k + t] * w0; }
-  let w1 = weights((*held)[2u * t], true);
-  for (var k = 0u; k < PIXELS; k++) { (*a)[PIXELS + k] += (*strip)[k + t] * w1; }
-  let w2 = weights((*held)[2u * t + 1u], false);
-  for (var k = 0u; k < PIXELS; k++) { (*a)[2u * PIXELS + k] += (*strip)[k + t] * w2; }
-  let w3 = weights((*held)[2u * t + 1u], true);
-  for (var k = 0u; k < PIXELS; k++) { (*a)[3u * PIXELS + k] += (*strip)[k + t] * w3; }
+fn multiply(a: ptr<function, Sums>, pixels: ptr<function, Strip>, held: ptr<function, Held>, t: u32) {
+  let w0 = low((*held)[2u * t]);
+  for (var k = 0u; k < PIXELS; k++) { (*a)[k] += (*pixels)[k + t] * w0; }
+  let w1 = high((*held)[2u * t]);
+  for (var k = 0u; k < PIXELS; k++) { (*a)[PIXELS + k] += (*pixels)[k + t] * w1; }
+  let w2 = low((*held)[2u * t + 1u]);
+  for (var k = 0u; k < PIXELS; k++) { (*a)[2u * PIXELS + k] += (*pixels)[k + t] * w2; }
+  let w3 = high((*held)[2u * t + 1u]);
+  for (var k = 0u; k < PIXELS; k++) { (*a)[3u * PIXELS + k] += (*pixels)[k + t] * w3; }
 }
 
 @compute @workgroup_size(8)
@@ -94,14 +98,14 @@ fn main(
     let inside = row >= 0 && row < i32(params.H);
     let start = ((n * params.C + c) * params.H + u32(max(row, 0))) * params.W;
     let at = column + i32(j) * params.tap_step;
-    var strip: Strip;
-    for (var k = 0u; k < PIXELS + TAPS - 1u; k++) { strip[k] = pixel(start, inside, at + i32(k) * step); }
+    var pixels: Strip;
+    for (var k = 0u; k < PIXELS + TAPS - 1u; k++) { pixels[k] = pixel(start, inside, at + i32(k) * step); }
     var held: Held;
     for (var k = 0u; k < 2u * TAPS; k++) { held[k] = packed[tap + 8u * k]; }
-    multiply(&a, &strip, &held, 0u);
+    multiply(&a, &pixels, &held, 0u);
     if (TAPS == 3u) {
-      multiply(&a, &strip, &held, 1u);
-      multiply(&a, &strip, &held, 2u);
+      multiply(&a, &pixels, &held, 1u);
+      multiply(&a, &pixels, &held, 2u);
     }
     tap += 16u * TAPS;
     j = select(j + TAPS, 0u, j + TAPS == params.KW);

@@ -1,7 +1,7 @@
 // Convolution for GPUs: a workgroup of 8 × 8 threads makes 64 output channels of 64 pixels, a thread 8 of 8.
 //
-//   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same]
-//       + Σ_c Σ_i Σ_j packed[o / 16, c, i, j, o % 16] · x[n, c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
+//   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same] + Σ_c Σ_i Σ_j
+//       w[o, channel + c, i, j] · x[n, c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
 //   as conv2d_strips.wgsl, which names the operands. It is the product of a matrix of weights [O, K] and one of pixels
 //   [K, N·GH·GW], K = C·KH·KW, which is never written out: slices of DEPTH of its rows pass through workgroup memory.
 // Cost: 2·N·O·GH·GW·K FLOP; a thread reads 16 values from workgroup memory for 64 products, a workgroup 128 values from

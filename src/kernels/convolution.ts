@@ -9,8 +9,8 @@
  *   transpose         input gradient       forward
  *   weightGradient    weight gradient      weight gradient, x and dy exchanged
  */
-import { weightGradientSlabs } from "./convolution_slabs.js";
 import { gatherConvolution, gatherTransposition } from "./convolution_gather.js";
+import { weightGradient as sumWeightGradient } from "./convolution_weight_gradient.js";
 import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 
 /** How the kernel's window moves, the same along both sides. */
@@ -124,44 +124,7 @@ export interface WeightGradient {
   readonly window: Window;
 }
 
-/** Most slabs, and most bytes of all their partial sums together. */
-const SLABS = 64;
-const SLAB_BYTES = 16 << 20;
-
 /** dweight = Σ over N, P, Q of dy · (the inputs it met). */
-export function weightGradient(recorder: Recorder, gradient: WeightGradient, variant?: "plain" | "slabs"): void {
-  const slabs = recorder.machine.software && products(gradient.dy, gradient.dweight) >= LEAST_WORK;
-  const chosen = variant ?? (slabs ? "slabs" : "plain");
-  if (chosen === "plain" || !weightGradientSlabs(recorder, gradient)) weightGradientPlain(recorder, gradient);
-}
-
-function weightGradientPlain(recorder: Recorder, { x, concat, dy, dweight, window }: WeightGradient): void {
-  const [N, split, H, W] = x.shape as Sides;
-  const [O, C, KH, KW] = dweight.shape as Sides;
-  const [, , P, Q] = dy.shape as Sides;
-  const weights = elements(dweight.shape);
-  const most = Math.max(1, Math.min(SLABS, Math.floor(SLAB_BYTES / (4 * weights))));
-  const rows = Math.ceil((N * P) / most);
-  const slabs = Math.ceil((N * P) / rows);
-  const partial = slabs === 1 ? dweight : recorder.scratch("slabs", [slabs, ...dweight.shape]);
-  const count = slabs * weights;
-  recorder.dispatch({
-    shader: "conv2d_weight_gradient",
-    params: { count, N, C, split, H, W, O, P, Q, KH, KW, ...window, rows },
-    bindings: { x, concat: concat ?? x, dy, partial },
-    workgroups: flatGrid(count),
-  });
-  if (slabs > 1) addSlabs(recorder, partial, dweight, slabs);
-}
-
-/** y = the sum of `partial` over its first side, in order. */
-function addSlabs(recorder: Recorder, partial: Operand, y: Operand, slabs: number): void {
-  const inner = elements(y.shape);
-  recorder.dispatch({
-    shader: "reduce",
-    entry: "columns",
-    params: { outer: 1, length: slabs, inner, pieces: 1, piece: slabs, factor: 1 },
-    bindings: { x: partial, y },
-    workgroups: flatGrid(inner),
-  });
+export function weightGradient(recorder: Recorder, gradient: WeightGradient, variant?: Variant): void {
+  sumWeightGradient(recorder, gradient, variant ?? chosenVariant(recorder, products(gradient.dy, gradient.dweight)));
 }

@@ -127,9 +127,10 @@ function pack(
 function gather(recorder: Recorder, task: Gather, variant: GatherVariant): void {
   const { x, concat, packed, y, rows, columns } = task;
   const [, C] = x.shape as Sides;
-  if (!concat) return source(recorder, { ...task, channel: 0 }, variant);
-  source(recorder, { x, packed, y, rows, columns, slope: 1, channel: 0 }, variant);
-  source(recorder, { ...task, x: concat, channel: C }, variant);
+  if (concat) {
+    source(recorder, { x, packed, y, rows, columns, slope: 1, channel: 0 }, variant);
+    source(recorder, { ...task, x: concat, channel: C }, variant);
+  } else source(recorder, { ...task, channel: 0 }, variant);
 }
 
 interface Source extends Omit<Gather, "concat"> {
@@ -146,7 +147,12 @@ function source(recorder: Recorder, task: Source, variant: GatherVariant): void 
     ...{ KH: rows.taps, KW: columns.taps, in_step: rows.inStep, tap_step: rows.tapStep },
     ...{ in_row: rows.first, in_column: columns.first },
     ...{ O, P, Q, out_step: rows.outStep, out_row: rows.out, out_column: columns.out },
-    ...{ adds: Number(channel > 0), has_bias: Number(bias !== undefined), has_residual: Number(residual !== undefined), slope },
+    ...{
+      adds: Number(channel > 0),
+      has_bias: Number(bias !== undefined),
+      has_residual: Number(residual !== undefined),
+      slope,
+    },
   };
   const bindings = { x, packed, bias: bias ?? x, residual: residual ?? x, y };
   const lines = N * rows.count;

@@ -1,0 +1,121 @@
+// The weight gradient of convolution for GPUs, first of two stages: a workgroup of 8 × 8 threads makes 64 output channels
+// × 64 weights (c, i, j) over one slab of dy, a thread 8 × 8.
+//
+//   partial[s, o, channel + c, i, j] = Σ over the lines (n, p) of slab s, Σ_q
+//       dy[n, o, p, q] · x[n, c, p·stride − padding + i·dilation, q·stride − padding + j·dilation]
+//   as conv2d_weight_gradient_strips.wgsl, which names the operands. It is the product of dy [O, pixels] and a matrix
+//   [pixels, C·KH·KW] of inputs, which is never written out: slices of DEPTH pixels pass through workgroup memory.
+// Cost: 2·N·O·P·Q·C·KH·KW FLOP; a thread reads 16 values from workgroup memory for 64 products.
+
+const DEPTH = 8u;
+
+struct Params {
+  lines: u32,  // N·P
+  depth: u32,  // lines of a slab
+  C: u32, H: u32, W: u32,
+  channels: u32, channel: u32,
+  O: u32, P: u32, Q: u32,
+  KH: u32, KW: u32,
+  stride: i32, padding: i32, dilation: i32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+var<workgroup> outputs: array<array<vec4f, 16>, DEPTH>;  // [pixel of the slice][64 output channels]
+var<workgroup> inputs: array<array<vec4f, 16>, DEPTH>;   // [pixel of the slice][64 weights]
+
+// Input channel, row and column of weight k, counted from the window's corner.
+fn locate(k: u32) -> vec3i {
+  let taps = params.KH * params.KW;
+  return vec3i(vec3u(k / taps, k % taps / params.KW, k % params.KW));
+}
+
+// What weight k meets at the window with this corner; 0 outside the image and past the last weight.
+fn input(k: vec3i, n: u32, corner: vec2i) -> f32 {
+  let at = corner + k.yz * params.dilation;
+  if (any(at < vec2i()) || at.x >= i32(params.H) || at.y >= i32(params.W) || u32(k.x) >= params.C) { return 0.0; }
+  return x[((n * params.C + u32(k.x)) * params.H + u32(at.x)) * params.W + u32(at.y)];
+}
+
+fn output(o: u32, n: u32, p: u32, q: u32) -> f32 {
+  if (o >= params.O) { return 0.0; }
+  return dy[((n * params.O + o) * params.P + p) * params.Q + q];
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let tiles = (params.O + 63u) / 64u;
+  let o0 = group.x % tiles * 64u;
+  let k0 = group.x / tiles * 64u;
+  let first = group.z * params.depth;
+  let pixels = (min(first + params.depth, params.lines) - first) * params.Q;
+  // This thread loads pixel d of a slice, for 2 × 4 channels and weights.
+  let d = thread % DEPTH;
+  let quad = thread / DEPTH;
+  let k_0 = locate(k0 + 4u * quad);
+  let k_1 = locate(k0 + 4u * quad + 1u);
+  let k_2 = locate(k0 + 4u * quad + 2u);
+  let k_3 = locate(k0 + 4u * quad + 3u);
+  let k_4 = locate(k0 + 4u * quad + 32u);
+  let k_5 = locate(k0 + 4u * quad + 33u);
+  let k_6 = locate(k0 + 4u * quad + 34u);
+  let k_7 = locate(k0 + 4u * quad + 35u);
+
+  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+  var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f();
+  var b4 = vec4f(); var b5 = vec4f(); var b6 = vec4f(); var b7 = vec4f();
+  let u = thread % 8u;
+  let v = thread / 8u;
+  for (var e = 0u; e < pixels; e += DEPTH) {
+    let line = first + (e + d) / params.Q;
+    let n = line / params.P;
+    let p = line % params.P;
+    let q = (e + d) % params.Q;
+    let corner = vec2i(vec2u(p, q)) * params.stride - params.padding;
+    var low = vec4f();
+    var high = vec4f();
+    let o = o0 + 4u * quad;
+    if (e + d < pixels) {
+      low = vec4f(output(o, n, p, q), output(o + 1u, n, p, q), output(o + 2u, n, p, q), output(o + 3u, n, p, q));
+      high = vec4f(
+        output(o + 32u, n, p, q), output(o + 33u, n, p, q), output(o + 34u, n, p, q), output(o + 35u, n, p, q),
+      );
+    }
+    outputs[d][quad] = low;
+    outputs[d][quad + 8u] = high;
+    low = vec4f();
+    high = vec4f();
+    if (e + d < pixels) {
+      low = vec4f(input(k_0, n, corner), input(k_1, n, corner), input(k_2, n, corner), input(k_3, n, corner));
+      high = vec4f(input(k_4, n, corner), input(k_5, n, corner), input(k_6, n, corner), input(k_7, n, corner));
+    }
+    inputs[d][quad] = low;
+    inputs[d][quad + 8u] = high;
+    workgroupBarrier();
+    for (var r = 0u; r < DEPTH; r++) {
+      let g = inputs[r][2u * u];
+      let h = inputs[r][2u * u + 1u];
+      let s = outputs[r][2u * v];
+      a0 += s.x * g; a1 += s.y * g; a2 += s.z * g; a3 += s.w * g;
+      b0 += s.x * h; b1 += s.y * h; b2 += s.z * h; b3 += s.w * h;
+      let t = outputs[r][2u * v + 1u];
+      a4 += t.x * g; a5 += t.y * g; a6 += t.z * g; a7 += t.w * g;
+      b4 += t.x * h; b5 += t.y * h; b6 += t.z * h; b7 += t.w * h;
+    }
+    workgroupBarrier();
+  }
+
+  var sums = array<vec4f, 16>(a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5, a6, b6, a7, b7);
+  let taps = params.KH * params.KW;
+  for (var e = 0u; e < 64u; e++) {
+    let o = o0 + v * 8u + e / 8u;
+    let k = k0 + u * 8u + e % 8u;
+    if (o < params.O && k < params.C * taps) {
+      partial[((group.z * params.O + o) * params.channels + params.channel) * taps + k] = sums[e / 4u][e % 4u];
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The weight gradient of convolution, in two stages: slabs of lines (n, p) of dy are summed side by side, then the slabs
+ * are added in order. The order of all additions depends on shapes and variant alone, so a rerun gives the same bits.
+ */
+import type { Variant, WeightGradient } from "./convolution.js";
+import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+
+type Sides = [number, number, number, number];
+
+/** Most bytes of all partial sums together. */
+const SLAB_BYTES = 16 << 20;
+
+/** dweight = Σ over N, P, Q of dy · (the inputs it met). */
+export function weightGradient(recorder: Recorder, gradient: WeightGradient, variant: Variant): void {
+  const { dy, dweight } = gradient;
+  const [O, C, KH, KW] = dweight.shape as Sides;
+  const lines = (dy.shape[0] as number) * (dy.shape[2] as number);
+  const wanted = {
+    plain: 64,
+    tiles: Math.ceil(512 / (Math.ceil(O / TILE) * Math.ceil((C * KH * KW) / TILE))),
+    strips: Math.ceil(32 / (Math.ceil(O / 16) * Math.ceil(C / 16) * KH)),
+  }[variant];
+  const most = Math.max(1, Math.min(wanted, Math.floor(SLAB_BYTES / (4 * elements(dweight.shape)))));
+  const depth = Math.ceil(lines / most);
+  const slabs = Math.ceil(lines / depth);
+  const partial = slabs === 1 ? dweight : recorder.scratch("slabs", [slabs, ...dweight.shape]);
+  if (variant === "plain") plain(recorder, gradient, partial, depth, slabs);
+  else sources(recorder, gradient, partial, depth, slabs, variant);
+  if (slabs > 1) addSlabs(recorder, partial, dweight, slabs);
+}
+
+function plain(recorder: Recorder, gradient: WeightGradient, partial: Operand, rows: number, slabs: number): void {
+  const { x, concat, dy, dweight, window } = gradient;
+  const [N, split, H, W] = x.shape as Sides;
+  const [O, C, KH, KW] = dweight.shape as Sides;
+  const [, , P, Q] = dy.shape as Sides;
+  const count = slabs * elements(dweight.shape);
+  recorder.dispatch({
+    shader: "conv2d_weight_gradient",
+    params: { count, N, C, split, H, W, O, P, Q, KH, KW, ...window, rows },
+    bindings: { x, concat: concat ?? x, dy, partial },
+    workgroups: flatGrid(count),
+  });
+}
+
+/** Side of a tile of `conv2d_weight_gradient_tiles.wgsl`. */
+const TILE = 64;
+
+/** One dispatch for each input. */
+function sources(
+  recorder: Recorder,
+  { x: input, concat, dy, dweight, window }: WeightGradient,
+  partial: Operand,
+  depth: number,
+  slabs: number,
+  variant: "tiles" | "strips",
+): void {
+  const [O, channels, KH, KW] = dweight.shape as Sides;
+  const [N, , P, Q] = dy.shape as Sides;
+  for (const x of concat ? [input, concat] : [input]) {
+    const [, C, H, W] = x.shape as Sides;
+    const channel = x === input ? 0 : (input.shape[1] as number);
+    const params = { lines: N * P, depth, C, H, W, channels, channel, O, P, Q, KH, KW, ...window };
+    const bindings = { x, dy, partial };
+    if (variant === "tiles") {
+      const tiles = Math.ceil((C * KH * KW) / TILE) * Math.ceil(O / TILE);
+      const dispatch = { shader: "conv2d_weight_gradient_tiles", params, bindings };
+      recorder.dispatch({ ...dispatch, workgroups: [tiles, 1, slabs] });
+    } else {
+      const rowOfThree = KW % 3 === 0 && window.stride === 1 && window.dilation === 1;
+      const [TAPS, CHANNELS] = rowOfThree ? [3, 2] : [1, 4];
+      const groups = Math.ceil(C / (8 * CHANNELS)) * Math.ceil(O / 16);
+      recorder.dispatch({
+        shader: "conv2d_weight_gradient_strips",
+        constants: { TAPS: `${TAPS}u`, CHANNELS: `${CHANNELS}u` },
+        params,
+        bindings,
+        workgroups: [groups, (KH * KW) / TAPS, slabs],
+      });
+    }
+  }
+}
+
+/** y = the sum of `partial` over its first side, in order. */
+function addSlabs(recorder: Recorder, partial: Operand, y: Operand, slabs: number): void {
+  const inner = elements(y.shape);
+  recorder.dispatch({
+    shader: "reduce",
+    entry: "columns",
+    params: { outer: 1, length: slabs, inner, pieces: 1, piece: slabs, factor: 1 },
+    bindings: { x: partial, y },
+    workgroups: flatGrid(inner),
+  });
+}

@@ -1,0 +1,187 @@
+/**
+ * Every variant of the convolution kernels against the plain one, which the operations' own tests hold against float64.
+ *
+ * Both are float32 sums of the same K products in different orders, so they differ by at most twice the bound of one,
+ * 2 · 4·√K·2⁻²⁴·Σ|terms| (see check.ts). Σ|terms| is the plain kernel on absolute values.
+ */
+import { expect } from "chai";
+import { compile } from "../../src/graph/plan.js";
+import { type Operation, recordOne, type Tensor } from "../../src/graph/tensor.js";
+import { convolve, transpose, type Variant, type Window, weightGradient } from "../../src/kernels/convolution.js";
+import { elements, type Operand, type Recorder, type Shape } from "../../src/kernels/kernel.js";
+import { testDevice } from "../device.js";
+import { Random } from "./check.js";
+
+interface Case {
+  readonly N: number;
+  readonly C: number;
+  /** Channels of a second input; 0 for none. */
+  readonly C2: number;
+  readonly O: number;
+  readonly H: number;
+  readonly W: number;
+  readonly kh: number;
+  readonly kw: number;
+  readonly window: Window;
+  readonly bias: boolean;
+  readonly residual: boolean;
+  readonly slope: number;
+}
+
+type Kernel = (recorder: Recorder, inputs: readonly Operand[], y: Operand, variant: Variant, test: Case) => void;
+
+interface Direction {
+  shapes(test: Case): readonly Shape[];
+  output(test: Case): Shape;
+  /** Products in one sum. */
+  terms(test: Case): number;
+  readonly kernel: Kernel;
+}
+
+const side = (length: number, k: number, { stride, padding, dilation }: Window) =>
+  Math.floor((length + 2 * padding - dilation * (k - 1) - 1) / stride) + 1;
+const outputShape = ({ N, O, H, W, kh, kw, window }: Case): Shape => [N, O, side(H, kh, window), side(W, kw, window)];
+const concatShape = ({ N, C2, H, W }: Case): Shape => [N, Math.max(1, C2), H, W];
+/** The transposition uses the weight's channels from 2 on, of which there is one more than it needs. */
+const FIRST = 2;
+
+const directions: Record<string, Direction> = {
+  convolve: {
+    shapes: (test) => [
+      [test.N, test.C, test.H, test.W],
+      [test.O, test.C + test.C2, test.kh, test.kw],
+      [test.O],
+      concatShape(test),
+      outputShape(test),
+    ],
+    output: outputShape,
+    terms: ({ C, C2, kh, kw }) => (C + C2) * kh * kw + 2,
+    kernel: (recorder, [x, weight, bias, concat, residual], y, variant, test) =>
+      convolve(
+        recorder,
+        {
+          ...{ x: x as Operand, weight: weight as Operand, y, window: test.window, slope: test.slope },
+          ...{ bias: test.bias ? bias : undefined, concat: test.C2 ? concat : undefined },
+          residual: test.residual ? residual : undefined,
+        },
+        variant,
+      ),
+  },
+  transpose: {
+    shapes: (test) => [outputShape(test), [test.O, FIRST + test.C + 1, test.kh, test.kw], [test.C]],
+    output: ({ N, C, H, W }) => [N, C, H, W],
+    terms: ({ O, kh, kw }) => O * kh * kw + 1,
+    kernel: (recorder, [x, weight, bias], y, variant, { window, slope, bias: hasBias }) =>
+      transpose(
+        recorder,
+        {
+          ...{ x: x as Operand, weight: weight as Operand, first: FIRST, y, window, slope },
+          bias: hasBias ? bias : undefined,
+        },
+        variant,
+      ),
+  },
+  "weight gradient": {
+    shapes: (test) => [[test.N, test.C, test.H, test.W], outputShape(test), concatShape(test)],
+    output: ({ O, C, C2, kh, kw }) => [O, C + C2, kh, kw],
+    terms: (test) => elements(outputShape(test)) / test.O,
+    kernel: (recorder, [x, dy, concat], y, variant, { C2, window }) =>
+      weightGradient(
+        recorder,
+        { x: x as Operand, dy: dy as Operand, dweight: y, window, concat: C2 ? concat : undefined },
+        variant,
+      ),
+  },
+};
+
+/** Sides that are below, at and above those of the tiles, every window of the networks, and others. */
+function draw(random: Random, i: number): Case {
+  const windows: [number, number, Window][] = [
+    [3, 3, { stride: 1, padding: 1, dilation: 1 }],
+    [3, 3, { stride: 2, padding: 1, dilation: 1 }],
+    [4, 4, { stride: 2, padding: 1, dilation: 1 }],
+    [1, 1, { stride: 1, padding: 0, dilation: 1 }],
+    [3, 3, { stride: 1, padding: 2, dilation: 2 }],
+    [2, 5, { stride: 3, padding: 0, dilation: 1 }],
+    [1, 6, { stride: 1, padding: 1, dilation: 1 }],
+    [3, 3, { stride: 2, padding: 2, dilation: 2 }],
+    [2, 3, { stride: 2, padding: 1, dilation: 3 }],
+    [1, 1, { stride: 3, padding: 0, dilation: 1 }],
+  ];
+  const [kh, kw, window] = windows[i % windows.length] as (typeof windows)[number];
+  return {
+    ...{ kh, kw, window },
+    N: random.int(1, 3),
+    C: random.pick([1, 3, 8, 17, 33]),
+    C2: random.pick([0, 0, 1, 6]),
+    O: random.pick([1, 3, 16, 17, 65]),
+    H: random.int(1, 7) + window.dilation * (kh - 1),
+    W: random.pick([1, 7, 10, 11, 23]) + window.dilation * (kw - 1),
+    bias: random.next() < 0.5,
+    residual: random.next() < 0.5,
+    slope: random.pick([1, 0, 0.2]),
+  };
+}
+
+function operation(direction: Direction, variant: Variant, test: Case): Operation<null> {
+  return {
+    name: variant,
+    outputs: () => [{ shape: direction.output(test) }],
+    kernel: (recorder, inputs, [y]) => {
+      direction.kernel(recorder, inputs as Operand[], y as Operand, variant, test);
+    },
+  };
+}
+
+async function compare(direction: Direction, test: Case, random: Random): Promise<void> {
+  const device = await testDevice();
+  const variants: Variant[] = ["tiles", ...(device.info.subgroupMinSize >= 8 ? (["strips"] as const) : [])];
+  const shapes = direction.shapes(test);
+  const names = shapes.map((_, i) => `input ${i}`);
+  const all: Variant[] = ["plain", ...variants];
+  const plan = await compile(
+    device,
+    Object.fromEntries(names.map((name, i) => [name, shapes[i] as Shape])),
+    (inputs) => {
+      const tensors = names.map((name) => inputs[name] as Tensor);
+      return Object.fromEntries(all.map((v) => [v, recordOne(operation(direction, v, test), tensors, null)]));
+    },
+  );
+  try {
+    const data = names.map((name, i) => [name, Float32Array.from(random.array(shapes[i] as Shape).data)] as const);
+    const got = await plan.run(Object.fromEntries(data));
+    const absolute = data.map(([name, values]) => [name, values.map(Math.abs)] as const);
+    const { plain: magnitude } = await plan.run(Object.fromEntries(absolute), { read: ["plain"] });
+    const unit = 2 * 4 * Math.sqrt(direction.terms(test)) * 2 ** -24;
+    for (const variant of variants) {
+      const [values, expected] = [got[variant], got.plain] as [Float32Array, Float32Array];
+      for (let i = 0; i < expected.length; i++) {
+        const error = Math.abs((values[i] as number) - (expected[i] as number));
+        if (!(error <= unit * (magnitude?.[i] as number)))
+          expect.fail(`${variant}[${i}] of [${direction.output(test)}]: ${values[i]}, plain ${expected[i]}`);
+      }
+    }
+  } finally {
+    plan.dispose();
+  }
+}
+
+describe("convolution variants", () => {
+  for (const [name, direction] of Object.entries(directions)) {
+    for (let i = 0; i < 25; i++) {
+      const random = new Random(`${name} ${i}`);
+      const test = draw(random, i);
+      it(`${name} ${JSON.stringify(test)}`, () => compare(direction, test, random));
+    }
+  }
+
+  it("a large number of products", () =>
+    compare(
+      directions.convolve as Direction,
+      {
+        ...{ N: 1, C: 512, C2: 64, O: 70, H: 6, W: 12, kh: 3, kw: 3, bias: true, residual: true, slope: 1 },
+        window: { stride: 1, padding: 1, dilation: 1 },
+      },
+      new Random("large"),
+    ));
+});
