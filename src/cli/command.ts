@@ -7,7 +7,7 @@
  * that `--help` is instant and `doctor` works where Dawn does not load.
  */
 import { Presets, SingleBar } from "cli-progress";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 
 /** The user asked for something that cannot be meant; exit code 2. */
 export class UsageError extends Error {
@@ -19,8 +19,26 @@ export function addCommand(program: Command, name: string, description: string):
   return program
     .command(name)
     .description(description)
+    .allowExcessArguments()
     .showHelpAfterError(`Run 'masa ${name} --help' for its arguments and options.`)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `masa ${name}: `)) });
+}
+
+/** Reads an argument that names a file or folder. Where the name is missing stands nothing, or the next option. */
+export function pathArgument(text: string): string {
+  if (text === "" || text.startsWith("--"))
+    throw new InvalidArgumentError("Give a name there; one that begins with dashes as ./--name.");
+  return text;
+}
+
+/** Reads an argument that is a whole number of at least `least`, and a multiple of `of`. */
+export function wholeNumber(least: number, of = 1): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value % of !== 0)
+      throw new InvalidArgumentError(of === 1 ? `Give a whole number, ${least} or more.` : `Give a multiple of ${of}.`);
+    return value;
+  };
 }
 
 /**
@@ -41,6 +59,7 @@ export function runCommand<Args extends unknown[]>(
     };
     process.on("SIGINT", interrupt);
     try {
+      refuseExcess(args.at(-1));
       await action(controller.signal, ...args);
     } catch (error) {
       process.exitCode = report(name, error, controller.signal.aborted, isDebug(args.at(-1)));
@@ -48,6 +67,14 @@ export function runCommand<Args extends unknown[]>(
       process.off("SIGINT", interrupt);
     }
   };
+}
+
+/** Commander's own refusal does not say which argument it means. */
+function refuseExcess(command: unknown): void {
+  if (!(command instanceof Command)) return;
+  const extra = command.args[command.registeredArguments.length];
+  if (extra !== undefined)
+    throw new UsageError(`unexpected argument '${extra}'; put quotation marks around names that contain spaces`);
 }
 
 function isDebug(command: unknown): boolean {
@@ -87,7 +114,7 @@ export class Progress {
     if (!process.stderr.isTTY) return;
     const format = `${stage.padEnd(12)} {bar} {percentage} % · {duration_formatted}`;
     this.#bar = new SingleBar(
-      { format, barsize: 30, hideCursor: false, stream: process.stderr },
+      { format, barsize: 30, hideCursor: false, linewrap: true, stream: process.stderr },
       Presets.shades_classic,
     );
     this.#bar.start(total, 0);

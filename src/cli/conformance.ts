@@ -1,7 +1,7 @@
 /** `masa conformance`: golden cases on this machine's adapter. */
 import type { Command } from "commander";
 import type { CaseResult, RunCases } from "../conformance/run.js";
-import { addCommand, runCommand, UsageError } from "./command.js";
+import { addCommand, pathArgument, runCommand, UsageError } from "./command.js";
 
 const EXAMPLES = `
 A set of golden cases is a folder with manifest.json and the files it names. Each line shows the case, the
@@ -21,9 +21,9 @@ interface Options {
 
 export function addConformance(program: Command): void {
   addCommand(program, "conformance", "compare this adapter's results with golden cases of the official code")
-    .argument("<folder>", "the set of golden cases")
+    .argument("<folder>", "the set of golden cases", pathArgument)
     .option("--filter <text>", "only cases whose part/name contains the text")
-    .option("--json <file>", "also write every comparison to a file")
+    .option("--json <file>", "also write every comparison to a file", pathArgument)
     .option("--list", "print the cases instead of running them")
     .addHelpText("after", EXAMPLES)
     .action(runCommand("conformance", conformance));
@@ -33,21 +33,23 @@ async function conformance(signal: AbortSignal, folder: string, { filter = "", j
   const { GoldenSet } = await import("../conformance/manifest.js");
   const set = GoldenSet.open(folder);
   const cases = set.cases.filter(({ part, name }) => `${part}/${name}`.includes(filter));
-  if (cases.length === 0) throw new UsageError(`${folder} has no case '${filter}'; --list prints them`);
+  if (cases.length === 0)
+    throw new UsageError(filter ? `${folder} has no case '${filter}'; --list prints them` : `${folder} has no cases`);
   if (list) {
     for (const { part, name } of cases) print(`${part}/${name}`);
     return;
   }
   set.checkFiles(cases);
+  const { checkTarget, writeFileAtomic } = await import("../files/atomic.js");
+  if (json !== undefined) await checkTarget(json);
 
   const { runCases } = await import("../conformance/run.js");
   const { caseLine, resultsJson, totalLine } = await import("../conformance/report.js");
   const { openDevice } = await import("../platform/node.js");
-  const { writeFileAtomic } = await import("../files/atomic.js");
   const width = Math.max(...cases.map(({ name }) => name.length));
   let adapter = "";
   const results = await runCases(set, cases, {
-    signal,
+    signal: json === undefined ? AbortSignal.any([signal, unread()]) : signal,
     open: async () => {
       const device = await openDevice();
       adapter = device.info.name;
@@ -62,6 +64,14 @@ async function conformance(signal: AbortSignal, folder: string, { filter = "", j
   if (json !== undefined) await writeFileAtomic(json, new TextEncoder().encode(resultsJson(folder, adapter, results)));
   print(totalLine(results));
   if (results.some(({ passed }) => !passed)) process.exitCode = 1;
+}
+
+/** Aborts when nobody reads the report any more (`| head -1`): without a file it is all that a run is for. */
+function unread(): AbortSignal {
+  const closed = new AbortController();
+  const reason = new Error("stopped, because nothing takes its output any more");
+  process.stdout.once("error", () => closed.abort(reason));
+  return closed.signal;
 }
 
 function print(line: string): void {

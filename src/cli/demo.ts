@@ -1,8 +1,9 @@
 /** `masa demo`: the upscale command on the bundled pair. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, rmdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { addCommand, runCommand } from "./command.js";
+import { OutputError } from "../files/errors.js";
+import { addCommand, pathArgument, runCommand } from "./command.js";
 import { upscaleFiles } from "./upscale.js";
 
 const DATA = new URL("../../../examples/data/", import.meta.url);
@@ -15,26 +16,42 @@ Examples:
 
 export function addDemo(program: Command): void {
   addCommand(program, "demo", "enlarge the bundled photograph of an aloe with another view of it")
-    .option("--out <folder>", "where the pictures go", "out")
-    .option("--weights <file>", "trained weights, .pth or .safetensors")
+    .option("--out <folder>", "where the pictures go", pathArgument, "out")
+    .option("--weights <file>", "trained weights, .pth or .safetensors", pathArgument)
     .addHelpText("after", EXAMPLES)
     .action(
       runCommand("demo", async (signal, { out, weights }: { out: string; weights?: string }) => {
-        await mkdir(out, { recursive: true });
+        const made = await makeFolder(out);
         const file = (name: string) => fileURLToPath(new URL(`aloe_${name}.png`, DATA));
         process.stdout.write("pair      examples/data/aloe_lr.png 80×80 + aloe_ref.png 320×320 → 320×320\n");
-        await upscaleFiles(
-          {
-            lr: file("lr"),
-            ref: [file("ref")],
-            hr: file("hr"),
-            out: `${out}/aloe.png`,
-            compare: `${out}/aloe_compare.png`,
-            seed: "0",
-            ...(weights && { weights }),
-          },
-          signal,
-        );
+        try {
+          await upscaleFiles(
+            {
+              lr: file("lr"),
+              ref: [file("ref")],
+              hr: file("hr"),
+              out: `${out}/aloe.png`,
+              compare: `${out}/aloe_compare.png`,
+              seed: 0,
+              ...(weights && { weights }),
+            },
+            signal,
+          );
+        } catch (error) {
+          if (made) await rmdir(out).catch(() => {});
+          throw error;
+        }
       }),
     );
+}
+
+/** Whether the folder is new. */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    return (await mkdir(path, { recursive: true })) !== undefined;
+  } catch (cause) {
+    throw new OutputError(`the folder ${path} cannot be made (${(cause as Error).message})`, "Choose another", {
+      cause,
+    });
+  }
 }

@@ -34,19 +34,19 @@ function createProgram(): Command {
   return program;
 }
 
-/** A closed pipe (`masa … | head -1`) is the reader's choice, not a failure. */
-function endQuietlyOnClosedPipe(stream: NodeJS.WriteStream): void {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(0);
-  });
-}
+// Who closes the pipe (`masa … | head -1`) gives up the report, not the job: that goes on and ends with its own code. A
+// report that is lost otherwise, on a full disk, is a failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE" || process.exitCode === 1) return;
+  process.exitCode = 1;
+  process.stderr.write(`masa: cannot write to standard output: ${error.message}\n`);
+});
+// Where messages are not taken, nothing can be said about it.
+process.stderr.on("error", () => {});
 
-endQuietlyOnClosedPipe(process.stdout);
-endQuietlyOnClosedPipe(process.stderr);
 try {
   await createProgram().parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode === 0 ? 0 : 2;
+  if (error.exitCode !== 0) process.exitCode = 2;
 }

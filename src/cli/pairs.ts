@@ -1,6 +1,6 @@
 /** `masa pairs`: training pairs out of any folder of photographs. */
-import { type Command, InvalidArgumentError } from "commander";
-import { addCommand, formatDuration, Progress, runCommand } from "./command.js";
+import type { Command } from "commander";
+import { addCommand, formatDuration, Progress, pathArgument, runCommand, wholeNumber } from "./command.js";
 
 const EXAMPLES = `
 Each pair is two views of a part of one photograph, as two cameras would see it: shifted, turned, tilted, nearer or
@@ -29,8 +29,8 @@ interface Options {
 
 export function addPairs(program: Command): void {
   addCommand(program, "pairs", "cut training pairs out of a folder of photographs")
-    .requiredOption("--photos <folder>", "the photographs (JPEG, PNG, WebP, TIFF), in subfolders too")
-    .requiredOption("--out <folder>", "a new folder for the pairs, or one to be continued")
+    .requiredOption("--photos <folder>", "the photographs (JPEG, PNG, WebP, TIFF), in subfolders too", pathArgument)
+    .requiredOption("--out <folder>", "a new folder for the pairs, or one to be continued", pathArgument)
     .option("--count <number>", "pairs in all (default: ten for each photograph)", wholeNumber(1))
     .option("--seed <number>", "another seed gives other pairs", wholeNumber(0), 0)
     .option("--size <pixels>", "side of the images, a multiple of 32", wholeNumber(32, 32), 160)
@@ -57,14 +57,4 @@ async function pairs(signal: AbortSignal, options: Options): Promise<void> {
   } finally {
     progress.stop();
   }
-}
-
-/** Reads an option that is a whole number of at least `least`, and a multiple of `of`. */
-function wholeNumber(least: number, of = 1): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value % of !== 0)
-      throw new InvalidArgumentError(of === 1 ? `Give a whole number, ${least} or more.` : `Give a multiple of ${of}.`);
-    return value;
-  };
 }

@@ -1,8 +1,10 @@
 /** `masa upscale`: a low-resolution image and references become an image four times as large. */
+import { realpath } from "node:fs/promises";
 import type { Command } from "commander";
 import type { PlanProgress } from "../graph/plan.js";
+import { ImageError } from "../image/errors.js";
 import type { Image } from "../image/image.js";
-import { addCommand, formatDuration, Progress, runCommand, UsageError } from "./command.js";
+import { addCommand, formatDuration, Progress, pathArgument, runCommand, UsageError, wholeNumber } from "./command.js";
 
 const EXAMPLES = `
 Examples:
@@ -22,45 +24,76 @@ export interface UpscaleArguments {
   readonly compare?: string;
   readonly hr?: string;
   readonly adapter?: string;
-  readonly seed: string;
+  readonly seed: number;
 }
 
 export function addUpscale(program: Command): void {
   addCommand(program, "upscale", "enlarge an image four times with the detail of reference images")
-    .requiredOption("--lr <file>", "the low-resolution image")
-    .requiredOption("--ref <file...>", "one or more reference images")
-    .requiredOption("--out <file>", "where to write the result; its ending sets the format")
-    .option("--weights <file>", "trained weights, .pth or .safetensors; without them the network is untrained")
-    .option("--compare <file>", "also write a sheet: bicubic | result | reference as matched | reference")
-    .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's")
+    .requiredOption("--lr <file>", "the low-resolution image", pathArgument)
+    .requiredOption("--ref <file...>", "one or more reference images", pathArguments)
+    .requiredOption("--out <file>", "where to write the result; its ending sets the format", pathArgument)
+    .option(
+      "--weights <file>",
+      "trained weights, .pth or .safetensors; without them the network is untrained",
+      pathArgument,
+    )
+    .option("--compare <file>", "also write a sheet: bicubic | result | reference as matched | reference", pathArgument)
+    .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's", pathArgument)
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
-    .option("--seed <number>", "seed of the untrained network", "0")
+    .option("--seed <number>", "seed of the untrained network", wholeNumber(0), 0)
     .addHelpText("after", EXAMPLES)
     .action(runCommand("upscale", (signal, options: UpscaleArguments) => upscaleFiles(options, signal)));
 }
 
+function pathArguments(text: string, before: readonly string[] = []): string[] {
+  return [...before, pathArgument(text)];
+}
+
 /** Reads, enlarges, writes. All files are read and all names checked before the GPU is asked for anything. */
 export async function upscaleFiles(options: UpscaleArguments, signal: AbortSignal): Promise<void> {
-  const { checkImagePath, readImage, writeImage } = await import("../files/images.js");
+  const { readImage, writeImage } = await import("../files/images.js");
   const { resizeBicubic } = await import("../image/resize.js");
-  const seed = Number(options.seed);
-  if (!Number.isSafeInteger(seed)) throw new UsageError(`--seed takes a whole number, not '${options.seed}'`);
-  for (const path of [options.out, options.compare]) if (path) checkImagePath(path);
+  await checkOutputs(options);
   const lr = await readImage(options.lr);
   const refs = await Promise.all(options.ref.map(readImage));
   const hr = options.hr ? await readImage(options.hr) : undefined;
   if (hr && (hr.width !== 4 * lr.width || hr.height !== 4 * lr.height))
-    throw new UsageError(`--hr is ${hr.width}×${hr.height}; the result will be ${4 * lr.width}×${4 * lr.height}`);
+    throw new ImageError(
+      `${options.hr} is ${hr.width}×${hr.height}, the result will be ${4 * lr.width}×${4 * lr.height}`,
+      `Give the image that ${options.lr} was made from`,
+    );
 
   const started = performance.now();
-  const { image, matched, blocks, similarity } = await enlarge(lr, refs, { ...options, seed }, signal);
+  const { image, matched, blocks, similarity } = await enlarge(lr, refs, options, signal);
   const time = formatDuration(performance.now() - started);
   const bicubic = resizeBicubic(lr, image.width, image.height);
+  signal.throwIfAborted();
   await writeImage(options.out, image);
   if (options.compare) await writeComparison(options.compare, bicubic, image, matched, refs[0] as Image);
-  say("matching", `${blocks} blocks, mean similarity ${similarity.toFixed(3)}`);
+  say("matching", `${blocks} block${blocks === 1 ? "" : "s"}, mean similarity ${similarity.toFixed(3)}`);
   if (hr) say("quality", `${await quality(image, hr)} (bicubic ${await quality(bicubic, hr)})`);
   say("done", `${time} · wrote ${[options.out, options.compare].filter(Boolean).join(", ")}`);
+}
+
+/** Refuses names that nothing can be written under, and those of an input or of another output. */
+async function checkOutputs({ lr, ref, hr, weights, out, compare }: UpscaleArguments): Promise<void> {
+  const { checkImagePath } = await import("../files/images.js");
+  const { checkTarget } = await import("../files/atomic.js");
+  const inputs = [lr, ...ref, hr, weights].flatMap((path) => path ?? []);
+  const taken = new Map<string, string>();
+  for (const path of inputs) taken.set(await realpath(path).catch(() => path), path);
+  for (const [option, path] of Object.entries({ "--out": out, "--compare": compare })) {
+    if (path === undefined) continue;
+    try {
+      checkImagePath(path);
+    } catch (cause) {
+      throw new UsageError(`${option}: ${(cause as Error).message}`, { cause });
+    }
+    const target = await checkTarget(path);
+    const other = taken.get(target);
+    if (other !== undefined) throw new UsageError(`${option} ${path} would replace ${other}; give it another name`);
+    taken.set(target, path);
+  }
 }
 
 interface Settings {
@@ -73,13 +106,15 @@ async function enlarge(lr: Image, refs: readonly Image[], { weights, adapter, se
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
   const { upscale } = await import("../masa/upscale.js");
-  const { loadMasa, untrainedMasa } = await import("../train/weights.js");
+  const { readMasa, untrainedMasa } = await import("../train/weights.js");
+  const trained = weights ? await readMasa(weights) : undefined;
   const device = await openDevice({ adapter });
   const progress = new Progress();
   try {
     say("adapter", device.info.name);
-    const masa = weights ? await loadMasa(device, weights) : await untrainedMasa(device, {}, seed);
-    if (!weights) say("weights", "none: the network is untrained; give some with --weights");
+    signal.throwIfAborted();
+    const masa = trained ? await trained(device) : await untrainedMasa(device, {}, seed);
+    say("weights", weights ?? "none: the network is untrained; give some with --weights");
     const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
     const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
     return await upscale(device, masa, { lr, refs }, { signal, onMemory, onProgress });
@@ -105,8 +140,9 @@ async function writeComparison(path: string, bicubic: Image, image: Image, match
 }
 
 async function quality(image: Image, hr: Image): Promise<string> {
-  const { psnrY, ssimY } = await import("../image/metrics.js");
-  return `PSNR-Y ${psnrY(image, hr).toFixed(2)} dB, SSIM-Y ${ssimY(image, hr).toFixed(4)}`;
+  const { psnrY, SSIM_WINDOW, ssimY } = await import("../image/metrics.js");
+  const psnr = `PSNR-Y ${psnrY(image, hr).toFixed(2)} dB`;
+  return Math.min(hr.width, hr.height) < SSIM_WINDOW ? psnr : `${psnr}, SSIM-Y ${ssimY(image, hr).toFixed(4)}`;
 }
 
 function say(what: string, text: string): void {

@@ -3,7 +3,7 @@
  * leaves the old file, and at worst a temporary one that `removeLeftovers` finds by its name.
  */
 import { open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { OutputError } from "./errors.js";
 
 let counter = 0;
@@ -12,7 +12,7 @@ let counter = 0;
 export async function writeFileAtomic(path: string, bytes: Uint8Array | readonly Uint8Array[]): Promise<void> {
   const pieces = bytes instanceof Uint8Array ? [bytes] : bytes;
   const target = await resolveTarget(path);
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}-${counter++}.tmp`);
+  const temporary = besideTarget(target);
   try {
     const file = await open(temporary, "wx");
     try {
@@ -29,6 +29,22 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | readonly
   await syncFolder(dirname(target));
 }
 
+/**
+ * The full name of the file that `writeFileAtomic` would make or replace, links followed. Throws the `OutputError` that it
+ * would throw: to be asked before hours of work.
+ */
+export async function checkTarget(path: string): Promise<string> {
+  const target = await resolveTarget(path);
+  const temporary = besideTarget(target);
+  try {
+    await (await open(temporary, "wx")).close();
+    await rm(temporary);
+  } catch (cause) {
+    throw explain(path, cause);
+  }
+  return target;
+}
+
 /** Removes what killed processes left beside `path` when they died while writing it. */
 export async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path);
@@ -39,10 +55,14 @@ export async function removeLeftovers(path: string): Promise<void> {
   }
 }
 
+function besideTarget(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${process.pid}-${counter++}.tmp`);
+}
+
 /** Follows links, so that a link stays one; refuses what must not be replaced by a file. */
 async function resolveTarget(path: string): Promise<string> {
   const existing = await stat(path).catch(() => undefined);
-  if (existing === undefined) return path;
+  if (existing === undefined) return resolve(path);
   if (existing.isDirectory()) throw new OutputError(`cannot write ${path}: it is a folder`, "Name a file in it");
   if (!existing.isFile()) throw new OutputError(`cannot write ${path}: it is no ordinary file`, "Choose another name");
   return realpath(path);
@@ -65,14 +85,17 @@ function isRunning(pid: number): boolean {
 }
 
 function explain(path: string, cause: unknown): OutputError {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  const [problem, advice] =
-    code === "ENOENT" || code === "ENOTDIR"
-      ? [`the folder ${dirname(path)} does not exist`, "Create it first"]
-      : code === "EACCES" || code === "EPERM" || code === "EROFS"
-        ? [`the folder ${dirname(path)} may not be written`, "Check its permissions or choose another"]
-        : code === "ENOSPC" || code === "EDQUOT"
-          ? ["the disk is full", "Make room or choose another disk"]
-          : [cause instanceof Error ? cause.message : String(cause), "Check the path and the disk"];
+  const [problem, advice] = reason(dirname(path), cause);
   return new OutputError(`cannot write ${path}: ${problem}`, advice, { cause });
+}
+
+function reason(folder: string, cause: unknown): [problem: string, advice: string] {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "ENOENT") return [`the folder ${folder} does not exist`, "Create it first"];
+  if (code === "ENOTDIR") return [`${folder} is no folder`, "Name a folder that exists"];
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+    return [`the folder ${folder} may not be written`, "Check its permissions or choose another"];
+  if (code === "ENOSPC" || code === "EDQUOT") return ["the disk is full", "Make room or choose another disk"];
+  if (code === "ENAMETOOLONG") return ["the name is too long", "Choose a shorter one"];
+  return [cause instanceof Error ? cause.message : String(cause), "Check the path and the disk"];
 }

@@ -15,7 +15,8 @@ const YCBCR = [
   { r: 112.0, g: -93.786, b: -18.214, offset: 128 },
 ] as const;
 
-const WINDOW = 11;
+/** Side of SSIM's window: the smallest image it can compare. */
+export const SSIM_WINDOW = 11;
 const SIGMA = 1.5;
 const C1 = (0.01 * 255) ** 2;
 const C2 = (0.03 * 255) ** 2;
@@ -99,9 +100,9 @@ function psnrOf(a: readonly Plane[], b: readonly Plane[]): number {
 }
 
 function ssimOf(a: Plane, b: Plane, width: number, height: number): number {
-  if (width < WINDOW || height < WINDOW) {
+  if (width < SSIM_WINDOW || height < SSIM_WINDOW) {
     throw new ImageError(
-      `SSIM needs ${WINDOW}×${WINDOW} pixels, the image has ${width}×${height}`,
+      `SSIM needs ${SSIM_WINDOW}×${SSIM_WINDOW} pixels, the image has ${width}×${height}`,
       "Compare larger images",
     );
   }
@@ -125,21 +126,23 @@ function ssimOf(a: Plane, b: Plane, width: number, height: number): number {
 
 /** The window's weighted mean at each place where it lies inside: [height − 10, width − 10]. The Gaussian separates. */
 function gaussian(plane: Plane, width: number, height: number): Plane {
-  const weights = Array.from({ length: WINDOW }, (_, k) => Math.exp(-((k - (WINDOW - 1) / 2) ** 2) / (2 * SIGMA ** 2)));
+  const weights = Array.from({ length: SSIM_WINDOW }, (_, k) =>
+    Math.exp(-((k - (SSIM_WINDOW - 1) / 2) ** 2) / (2 * SIGMA ** 2)),
+  );
   const total = weights.reduce((sum, w) => sum + w, 0);
   const pass = (source: Plane, stride: number, columns: number, rows: number, step: number) => {
     const target = new Float64Array(columns * rows);
     for (let y = 0; y < rows; y++) {
       for (let x = 0; x < columns; x++) {
         let sum = 0;
-        for (let k = 0; k < WINDOW; k++) sum += source[y * stride + x + k * step]! * weights[k]!;
+        for (let k = 0; k < SSIM_WINDOW; k++) sum += source[y * stride + x + k * step]! * weights[k]!;
         target[y * columns + x] = sum / total;
       }
     }
     return target;
   };
-  const inner = width - WINDOW + 1;
-  return pass(pass(plane, width, inner, height, 1), inner, inner, height - WINDOW + 1, inner);
+  const inner = width - SSIM_WINDOW + 1;
+  return pass(pass(plane, width, inner, height, 1), inner, inner, height - SSIM_WINDOW + 1, inner);
 }
 
 function sameSize(a: Image, b: Image): void {

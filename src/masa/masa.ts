@@ -83,8 +83,8 @@ export class Masa {
     for (const [scaleName, tensor] of Object.entries(warped)) probe(`warp_ref/${scaleName}`, tensor);
 
     const detail = scope("decode", () => this.#decoder.forward(lrLevels, warped, probe));
-    const base = scope("enlarge", () => bicubicResize(lr, [SCALE * height, SCALE * width]));
-    return { sr: add(detail, base), matches, geometry };
+    const sr = scope("enlarge", () => add(detail, bicubicResize(lr, [SCALE * height, SCALE * width])));
+    return { sr, matches, geometry };
   }
 }
 

@@ -1,6 +1,7 @@
 /** From images to an image: what the `masa upscale` command and the API call do. */
 import type { Device } from "../gpu/device.js";
 import { compile, type Data, type PlanProgress } from "../graph/plan.js";
+import { scope } from "../graph/tensor.js";
 import { ImageError } from "../image/errors.js";
 import {
   cropImage,
@@ -109,7 +110,8 @@ export async function upscale(
   const build = (inputs: MasaInputs) => {
     const { sr, matches, geometry } = masa.forward(inputs);
     blocks = matches.coarseIndex.size;
-    return { sr, matched: extract(inputs.ref, matches, geometry, SCALE), similarity: matches.fineScore };
+    const matched = scope("show matches", () => extract(inputs.ref, matches, geometry, SCALE));
+    return { sr, matched, similarity: matches.fineScore };
   };
   const plan = await compile(device, shapes, build, onMemory);
   try {

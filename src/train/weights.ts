@@ -1,5 +1,5 @@
 /** Weights between files and networks on the GPU. */
-
+import { CheckpointError } from "../files/errors.js";
 import { writeSafetensors } from "../files/safetensors.js";
 import { FileTensor } from "../files/tensor.js";
 import { matchWeights, readWeights } from "../files/weights.js";
@@ -16,12 +16,23 @@ const COUNTER = /(^|\.)num_batches_tracked$/;
  * `config` overrides what a file cannot tell. Throws `CheckpointError`, listing every tensor that does not fit.
  */
 export async function loadMasa(device: Device, path: string, config: Partial<MasaConfig> = {}): Promise<Masa> {
+  return (await readMasa(path, config))(device);
+}
+
+/** The part of `loadMasa` that needs no GPU, with all its errors; the function it gives does the rest. */
+export async function readMasa(
+  path: string,
+  config: Partial<MasaConfig> = {},
+): Promise<(device: Device) => Promise<Masa>> {
   const weights = await readWeights(path);
   const masa = new Masa({ ...configOf(weights), ...config });
   matchWeights(masa.parameters.all, weights, path);
-  await masa.parameters.allocate(device);
-  assign(masa.parameters, weights);
-  return masa;
+  const values = checkedValues(weights, path);
+  return async (device) => {
+    await masa.parameters.allocate(device);
+    assign(masa.parameters, values);
+    return masa;
+  };
 }
 
 /** A MASA network on `device` with the official first weights, drawn from `seed`: it has learned nothing yet. */
@@ -36,13 +47,25 @@ export async function loadParameters(parameters: Parameters, path: string): Prom
   const weights = await readWeights(path);
   for (const name of weights.keys()) if (COUNTER.test(name)) weights.delete(name);
   matchWeights(parameters.all, weights, path);
-  assign(parameters, weights);
+  assign(parameters, checkedValues(weights, path));
 }
 
-function assign(parameters: Parameters, weights: ReadonlyMap<string, FileTensor>): void {
+/** The weights as numbers. Throws `CheckpointError` for NaN and infinity: what they give is a black picture. */
+function checkedValues(weights: ReadonlyMap<string, FileTensor>, path: string): Map<string, Float32Array> {
+  const values = new Map([...weights].map(([name, tensor]) => [name, tensor.toFloat32()]));
+  const [broken] = [...values].find(([, data]) => !data.every(Number.isFinite)) ?? [];
+  if (broken !== undefined)
+    throw new CheckpointError(
+      `weights ${path}: ${broken} has values that are infinite or no number`,
+      "Its training has diverged: give an earlier checkpoint",
+    );
+  return values;
+}
+
+function assign(parameters: Parameters, values: ReadonlyMap<string, Float32Array>): void {
   for (const variable of parameters.all) {
-    const tensor = weights.get(variable.name);
-    if (tensor) parameters.write(variable, tensor.toFloat32());
+    const data = values.get(variable.name);
+    if (data) parameters.write(variable, data);
   }
 }
 
