@@ -11,7 +11,8 @@ const LONG = /^(train\/|net\/(?!wrap$))/;
 
 const set = GoldenSet.open(goldenPath(""));
 
-describe("golden cases", () => {
+describe("golden cases", function () {
+  this.timeout(600_000);
   for (const golden of set.cases) {
     const name = `${golden.part}/${golden.name}`;
     if (LONG.test(name)) continue;
