@@ -161,7 +161,7 @@ function source(recorder: Recorder, task: Source, variant: GatherVariant): void 
     const strips = Math.ceil(columns.count / PIXELS);
     recorder.dispatch({
       shader: "conv2d_strips",
-      constants: { TAPS: `${taps}u` },
+      constants: { TAPS: `${taps}u`, PIXELS: `${PIXELS}u` },
       params: { ...params, lines, strips },
       bindings,
       workgroups: grid(Math.ceil((lines * strips) / 8), Math.ceil(O / GROUP)),
@@ -178,7 +178,7 @@ function source(recorder: Recorder, task: Source, variant: GatherVariant): void 
 }
 
 /** Pixels of a thread's strip. */
-const PIXELS = 10;
+const PIXELS = 8;
 const GROUP_ROW = 32768;
 
 /** `groups` workgroups, folded where they are many, times `layers`. */
