@@ -15,6 +15,7 @@ enable subgroups;
 
 const TAPS = 3u;
 const PIXELS = 8u;
+const BLOCK = 8u;  // rows of taps that are summed for themselves
 
 struct Params {
   strips: u32,  // in a row of GW
@@ -85,41 +86,47 @@ fn main(
   let column = i32(q) * params.in_step + params.in_column;
   let step = params.in_step;
 
-  var a: Sums;
+  var sums: Sums;
   var tap = (group.z * params.channels + params.channel) * params.KH * params.KW * 16u + lane % 8u;
-  // One loop over channels and taps: every level of nesting would carry all sums around once more.
+  // One loop over channels and taps: every level of nesting would carry all sums around once more. The sums are taken in
+  // blocks, whose number and length are both small against the number of products: so are their rounding errors.
   var c = 0u;
   var i = 0u;
   var j = 0u;
-  for (var rest = params.C * params.KH * params.KW / TAPS; rest > 0u; rest--) {
-    let row = i32(p) * params.in_step + params.in_row + i32(i) * params.tap_step;
-    let inside = row >= 0 && row < i32(params.H);
-    let start = ((n * params.C + c) * params.H + u32(max(row, 0))) * params.W;
-    let at = column + i32(j) * params.tap_step;
-    var pixels: Strip;
-    for (var k = 0u; k < PIXELS + TAPS - 1u; k++) { pixels[k] = pixel(start, inside, at + i32(k) * step); }
-    var held: Held;
-    for (var k = 0u; k < 2u * TAPS; k++) { held[k] = packed[tap + 8u * k]; }
-    var w0: array<vec4f, TAPS>;
-    var w1: array<vec4f, TAPS>;
-    var w2: array<vec4f, TAPS>;
-    var w3: array<vec4f, TAPS>;
-    for (var t = 0u; t < TAPS; t++) {
-      w0[t] = low(held[2u * t]);
-      w1[t] = high(held[2u * t]);
-      w2[t] = low(held[2u * t + 1u]);
-      w3[t] = high(held[2u * t + 1u]);
+  for (var left = params.C * params.KH * params.KW / TAPS; left > 0u;) {
+    var a = Sums();
+    let block = min(left, BLOCK);
+    for (var row_of_block = 0u; row_of_block < block; row_of_block++) {
+      let row = i32(p) * params.in_step + params.in_row + i32(i) * params.tap_step;
+      let inside = row >= 0 && row < i32(params.H);
+      let start = ((n * params.C + c) * params.H + u32(max(row, 0))) * params.W;
+      let at = column + i32(j) * params.tap_step;
+      var pixels: Strip;
+      for (var k = 0u; k < PIXELS + TAPS - 1u; k++) { pixels[k] = pixel(start, inside, at + i32(k) * step); }
+      var held: Held;
+      for (var k = 0u; k < 2u * TAPS; k++) { held[k] = packed[tap + 8u * k]; }
+      var w0: array<vec4f, TAPS>;
+      var w1: array<vec4f, TAPS>;
+      var w2: array<vec4f, TAPS>;
+      var w3: array<vec4f, TAPS>;
+      for (var t = 0u; t < TAPS; t++) {
+        w0[t] = low(held[2u * t]);
+        w1[t] = high(held[2u * t]);
+        w2[t] = low(held[2u * t + 1u]);
+        w3[t] = high(held[2u * t + 1u]);
+      }
+      multiply(&a, 0u, &pixels, w0);
+      multiply(&a, PIXELS, &pixels, w1);
+      multiply(&a, 2u * PIXELS, &pixels, w2);
+      multiply(&a, 3u * PIXELS, &pixels, w3);
+      tap += 16u * TAPS;
+      j = select(j + TAPS, 0u, j + TAPS == params.KW);
+      i = select(i, select(i + 1u, 0u, i + 1u == params.KH), j == 0u);
+      c = select(c, c + 1u, i == 0u && j == 0u);
     }
-    multiply(&a, 0u, &pixels, w0);
-    multiply(&a, PIXELS, &pixels, w1);
-    multiply(&a, 2u * PIXELS, &pixels, w2);
-    multiply(&a, 3u * PIXELS, &pixels, w3);
-    tap += 16u * TAPS;
-    j = select(j + TAPS, 0u, j + TAPS == params.KW);
-    i = select(i, select(i + 1u, 0u, i + 1u == params.KH), j == 0u);
-    c = select(c, c + 1u, i == 0u && j == 0u);
+    for (var k = 0u; k < 4u * PIXELS; k++) { sums[k] += a[k]; }
+    left -= block;
   }
-  var sums = a;
 
   if (strip / params.strips >= params.lines) { return; }
   let row = p * params.out_step + params.out_row;
