@@ -8,13 +8,15 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** `node <args>`; `meanwhile` gets the running process. */
+/** `node <args>` in the folder `cwd`; `meanwhile` gets the running process. */
 export function node(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
   meanwhile: (child: ChildProcess) => void = () => {},
+  cwd = process.cwd(),
 ): Promise<Ended> {
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const environment = { ...process.env, ...env };
+  const child = spawn(process.execPath, args, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
@@ -31,6 +33,9 @@ export function node(
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
-export function masa(args: readonly string[], ...rest: [NodeJS.ProcessEnv?, ((child: ChildProcess) => void)?]) {
+export function masa(
+  args: readonly string[],
+  ...rest: [NodeJS.ProcessEnv?, ((child: ChildProcess) => void)?, string?]
+) {
   return node([MAIN, ...args], ...rest);
 }

@@ -1,7 +1,7 @@
-import { lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, realpath, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { removeLeftovers, writeFileAtomic } from "../../src/files/atomic.js";
+import { checkTarget, removeLeftovers, writeFileAtomic } from "../../src/files/atomic.js";
 import { OutputError } from "../../src/files/errors.js";
 import { failure, inFolder } from "./golden.js";
 
@@ -29,6 +29,23 @@ describe("atomic", () => {
       await failure(() => writeFileAtomic("/dev/null", bytes("x")), OutputError, /no ordinary file/);
       expect((await lstat("/dev/null")).isFile()).to.equal(false);
       expect(await readdir(folder)).to.deep.equal(["folder"]);
+    }));
+
+  it("tells beforehand what would be in the way", () =>
+    inFolder(async (temporary) => {
+      const folder = await realpath(temporary);
+      await mkdir(join(folder, "folder"));
+      await writeFile(join(folder, "file"), "old");
+      await symlink("file", join(folder, "link"));
+      const refuses = (path: string, message: RegExp) => failure(() => checkTarget(path), OutputError, message);
+      await refuses(join(folder, "none", "a"), /none does not exist\. Create it/);
+      await refuses(join(folder, "file", "a"), /file is no folder/);
+      await refuses(join(folder, "folder"), /is a folder/);
+      await refuses(join(folder, "a".repeat(250)), /the name is too long/);
+      expect(await checkTarget(join(folder, "new"))).to.equal(join(folder, "new"));
+      expect(await checkTarget(join(folder, "link"))).to.equal(join(folder, "file"));
+      expect((await readdir(folder)).sort()).to.deep.equal(["file", "folder", "link"]);
+      expect(await readFile(join(folder, "file"), "utf8")).to.equal("old");
     }));
 
   it("keeps the old file when a write fails half-way", () =>
