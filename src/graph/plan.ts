@@ -315,6 +315,11 @@ function recordDispatches(device: Device, nodes: readonly Node[]): Recorded[] {
   return recorder.dispatches.map((dispatch, i) => ({ ...dispatch, scope: scopes[i] as string }));
 }
 
+/** "encode/conv2d: fea" for an operand that does not carry the operation's name itself. */
+function where(label: string, { name }: Operand): string {
+  return name.startsWith(label) ? name : `${label}: ${name}`;
+}
+
 /** Checks a dispatch against its shader and the adapter's limits before any GPU memory is taken. */
 function checkBindings(device: Device, { shader, label, bindings }: Recorded, pipeline: Pipeline): void {
   const declared = pipeline.interface.bindings;
@@ -332,7 +337,7 @@ function checkBindings(device: Device, { shader, label, bindings }: Recorded, pi
     const most = access === "uniform" ? maxUniformBufferBindingSize : maxStorageBufferBindingSize;
     if (bytes > most)
       throw new LimitError(
-        `${label}: ${operand.name} [${operand.shape}] takes ${formatBytes(bytes)}, this adapter binds ${formatBytes(most)} at most`,
+        `${where(label, operand)} [${operand.shape}] takes ${formatBytes(bytes)}, this adapter binds ${formatBytes(most)} at most`,
         "Use a smaller image, reference or batch",
       );
     if (isSlice(binding) && binding.offset % SLICE_ALIGNMENT !== 0)

@@ -1,5 +1,6 @@
 /** From images to an image: what the `masa upscale` command and the API call do. */
 import type { Device } from "../gpu/device.js";
+import { GpuError } from "../gpu/errors.js";
 import { compile, type Data, type PlanProgress } from "../graph/plan.js";
 import { scope } from "../graph/tensor.js";
 import { ImageError } from "../image/errors.js";
@@ -23,6 +24,9 @@ import { extract } from "./matching.js";
 
 /** Below 32 pixels (8 in Ref↓) a window of 1.5 times the reference reaches around it more than once. */
 const LEAST_REFERENCE = 32;
+
+const DIVERGED =
+  "Try an earlier checkpoint of these weights; if official ones do this, run 'masa conformance' on this adapter";
 
 export interface UpscaleRequest {
   readonly lr: Image;
@@ -117,6 +121,8 @@ export async function upscale(
   try {
     const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
     const found = await plan.run(data, { ...(onProgress && { onProgress }), ...(signal && { signal }) });
+    if (!found.sr.every(Number.isFinite))
+      throw new GpuError("the network's result has values that are infinite or no number", DIVERGED);
     const picture = (tensor: Data) => {
       const padded = fromTensor(tensor as Float32Array, SCALE * lr.width, SCALE * lr.height, request.lr.bitDepth);
       const { left, top, width, height } = window;

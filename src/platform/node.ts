@@ -1,6 +1,5 @@
 /** The Node platform: Dawn through the npm package `webgpu`, and the shaders as files of this package. */
 import { readFileSync } from "node:fs";
-import { create } from "webgpu";
 import { Device, type DeviceOptions, NO_ADAPTER, type Platform } from "../gpu/device.js";
 import { NoAdapterError, ShaderError } from "../gpu/errors.js";
 
@@ -10,6 +9,7 @@ const sources = new Map<string, string>();
 /** Dawn as WebGPU, WGSL from `shaders/`, warnings to stderr. */
 export const nodePlatform: Platform = {
   async gpu(wanted) {
+    const create = await dawn();
     if (wanted === undefined) return create([]);
     const names = await adapterNames();
     const name = names.find((candidate) => candidate.toLowerCase().includes(wanted.toLowerCase()));
@@ -41,8 +41,23 @@ export const nodePlatform: Platform = {
   warn: (message) => process.stderr.write(`masa: ${message}\n`),
 };
 
+/** Dawn's entry point, from a binary that exists for some platforms only. */
+async function dawn() {
+  try {
+    return (await import("webgpu")).create;
+  } catch (cause) {
+    const what = `the WebGPU binary of the npm package webgpu does not load on ${process.platform} ${process.arch}`;
+    throw new NoAdapterError(
+      what,
+      "Run 'npm ci' again; there are binaries for Linux and Windows (x64, arm64) and macOS",
+      { cause },
+    );
+  }
+}
+
 /** The names of all adapters. Dawn tells them only in the error about one that it does not have. */
 export async function adapterNames(): Promise<string[]> {
+  const create = await dawn();
   try {
     await create(["adapter=no such adapter"]).requestAdapter();
   } catch (error) {
