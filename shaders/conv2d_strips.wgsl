@@ -15,11 +15,11 @@ enable subgroups;
 
 const TAPS = 3u;
 const PIXELS = 8u;
-const BLOCK = 8u;  // rows of taps that are summed for themselves
 
 struct Params {
   strips: u32,  // in a row of GW
   lines: u32,   // N·GH
+  block: u32,   // rows of taps that are summed for themselves
   GH: u32, GW: u32,
   C: u32, H: u32, W: u32,
   channels: u32, channel: u32,
@@ -95,7 +95,7 @@ fn main(
   var j = 0u;
   for (var left = params.C * params.KH * params.KW / TAPS; left > 0u;) {
     var a = Sums();
-    let block = min(left, BLOCK);
+    let block = min(left, params.block);
     for (var row_of_block = 0u; row_of_block < block; row_of_block++) {
       let row = i32(p) * params.in_step + params.in_row + i32(i) * params.tap_step;
       let inside = row >= 0 && row < i32(params.H);

@@ -159,10 +159,12 @@ function source(recorder: Recorder, task: Source, variant: GatherVariant): void 
   if (variant === "strips") {
     const taps = columns.taps % 3 === 0 && rows.inStep === 1 && rows.tapStep === 1 ? 3 : 1;
     const strips = Math.ceil(columns.count / PIXELS);
+    // As many blocks as rows of taps in one: both sums are short, and so are their rounding errors.
+    const block = Math.max(1, Math.round(Math.sqrt((C * rows.taps * columns.taps) / taps)));
     recorder.dispatch({
       shader: "conv2d_strips",
       constants: { TAPS: `${taps}u`, PIXELS: `${PIXELS}u` },
-      params: { ...params, lines, strips },
+      params: { ...params, lines, strips, block },
       bindings,
       workgroups: grid(Math.ceil((lines * strips) / 8), Math.ceil(O / GROUP)),
     });
