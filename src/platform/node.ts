@@ -46,7 +46,8 @@ async function dawn() {
   try {
     return (await import("webgpu")).create;
   } catch (cause) {
-    const what = `the WebGPU binary of the npm package webgpu does not load on ${process.platform} ${process.arch}`;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const what = `the npm package webgpu does not load on ${process.platform} ${process.arch}: ${reason}`;
     throw new NoAdapterError(
       what,
       "Run 'npm ci' again; there are binaries for Linux and Windows (x64, arm64) and macOS",
