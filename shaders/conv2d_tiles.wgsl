@@ -1,9 +1,9 @@
 // Convolution for GPUs: a workgroup of 8 × 8 threads makes 64 output channels of 64 pixels, a thread 8 of 8.
 //
 //   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same] + Σ_c Σ_i Σ_j
-//       w[o, channel + c, i, j] · x[n, c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
+//       w[o, channel + c, i, j] · x[n, first + c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
 //   as conv2d_strips.wgsl, which names the operands. It is the product of a matrix of weights [O, K] and one of pixels
-//   [K, N·GH·GW], K = C·KH·KW, which is never written out: slices of DEPTH of its rows pass through workgroup memory.
+//   [K, N·GH·GW], K = taken·KH·KW, which is never written out: slices of DEPTH of its rows pass through workgroup memory.
 // Cost: 2·N·O·GH·GW·K FLOP; a thread reads 16 values from workgroup memory for 64 products, a workgroup 128 values from
 // the buffers for 4096.
 
@@ -13,6 +13,7 @@ struct Params {
   pixels: u32,  // N·GH·GW
   GH: u32, GW: u32,
   C: u32, H: u32, W: u32,
+  first: u32, taken: u32,  // channels of x that this dispatch sums over
   channels: u32, channel: u32,
   KH: u32, KW: u32,
   in_step: i32, in_row: i32, in_column: i32, tap_step: i32,
@@ -44,8 +45,8 @@ fn locate(m: u32) -> vec3i {
 // The input under one tap of a window, 0 outside the image.
 fn load(window: vec3i, channel: u32, row: i32, column: i32) -> f32 {
   let at = vec2i(window.y + row, window.z + column);
-  if (any(at < vec2i()) || at.x >= i32(params.H) || at.y >= i32(params.W) || channel >= params.C) { return 0.0; }
-  return x[((u32(window.x) * params.C + channel) * params.H + u32(at.x)) * params.W + u32(at.y)];
+  if (any(at < vec2i()) || at.x >= i32(params.H) || at.y >= i32(params.W) || channel >= params.taken) { return 0.0; }
+  return x[((u32(window.x) * params.C + params.first + channel) * params.H + u32(at.x)) * params.W + u32(at.y)];
 }
 
 @compute @workgroup_size(64)
@@ -56,7 +57,7 @@ fn main(
 ) {
   let first = (group.x + group.y * groups.x) * 64u;
   let taps = params.KH * params.KW;
-  let K = params.C * taps;
+  let K = params.taken * taps;
   // This thread loads four neighbouring pixels of every fourth row of a slice.
   let quad = thread % 16u;
   let pixel0 = locate(first + 4u * quad);

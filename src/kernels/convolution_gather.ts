@@ -123,23 +123,43 @@ function pack(
   return packed;
 }
 
-/** One dispatch for each input; the second goes on from the first one's sums. */
+/** One dispatch or more for each input; all but the first go on from the sums in y. */
 function gather(recorder: Recorder, task: Gather, variant: GatherVariant): void {
-  const { x, concat, packed, y, rows, columns } = task;
-  const [, C] = x.shape as Sides;
-  if (concat) {
-    source(recorder, { x, packed, y, rows, columns, slope: 1, channel: 0 }, variant);
-    source(recorder, { ...task, x: concat, channel: C }, variant);
-  } else source(recorder, { ...task, channel: 0 }, variant);
+  const sources = [task.x, ...(task.concat ? [task.concat] : [])].flatMap((x) => chunks(x, task, variant));
+  let channel = 0;
+  for (const [i, source] of sources.entries()) {
+    const ends = i === sources.length - 1;
+    const { slope, bias, residual } = ends ? task : { slope: 1, bias: undefined, residual: undefined };
+    sum(recorder, { ...task, ...source, slope, bias, residual, channel }, variant);
+    channel += source.taken;
+  }
 }
 
-interface Source extends Omit<Gather, "concat"> {
-  /** The packed weights' channel that meets the first of x; above 0, y holds the sums of those before. */
+/** Some channels of an input. */
+interface Source {
+  readonly x: Operand;
+  readonly first: number;
+  readonly taken: number;
+}
+
+/** Products that `tiles` adds up in one go: its slices are summed one after the other, and long sums lose digits. */
+const CHUNK = 1024;
+
+function chunks(x: Operand, { rows, columns }: Gather, variant: GatherVariant): Source[] {
+  const C = x.shape[1] as number;
+  const products = C * Math.max(1, rows.taps * columns.taps);
+  const count = variant === "tiles" ? Math.min(C, Math.ceil(products / CHUNK)) : 1;
+  const bound = (i: number) => Math.round((C * i) / count);
+  return Array.from({ length: count }, (_, i) => ({ x, first: bound(i), taken: bound(i + 1) - bound(i) }));
+}
+
+interface Sum extends Omit<Gather, "concat">, Source {
+  /** The packed weights' channel that meets the first one taken of x; above 0, y holds the sums of those before. */
   readonly channel: number;
 }
 
-function source(recorder: Recorder, task: Source, variant: GatherVariant): void {
-  const { x, channel, packed, bias, residual, y, slope, rows, columns } = task;
+function sum(recorder: Recorder, task: Sum, variant: GatherVariant): void {
+  const { x, first, taken, channel, packed, bias, residual, y, slope, rows, columns } = task;
   const [N, C, H, W] = x.shape as Sides;
   const [, O, P, Q] = y.shape as Sides;
   const params = {
@@ -172,7 +192,7 @@ function source(recorder: Recorder, task: Source, variant: GatherVariant): void 
     const pixels = lines * columns.count;
     recorder.dispatch({
       shader: "conv2d_tiles",
-      params: { ...params, pixels },
+      params: { ...params, pixels, first, taken },
       bindings,
       workgroups: grid(Math.ceil(pixels / 64), Math.ceil(O / 64)),
     });

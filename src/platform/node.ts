@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Device, type DeviceOptions, NO_ADAPTER, type Platform } from "../gpu/device.js";
 import { NoAdapterError, ShaderError } from "../gpu/errors.js";
+import { pacePolling } from "./polling.js";
 
 const SHADERS = new URL("../../../shaders/", import.meta.url);
 const sources = new Map<string, string>();
@@ -43,6 +44,7 @@ export const nodePlatform: Platform = {
 
 /** Dawn's entry point, from a binary that exists for some platforms only. */
 async function dawn() {
+  pacePolling();
   try {
     return (await import("webgpu")).create;
   } catch (cause) {
