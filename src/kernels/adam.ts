@@ -8,15 +8,18 @@ export interface Adam {
   readonly expAvgSq: Operand;
   /** The seven scalars that the shader names. */
   readonly hyper: Operand;
+  /** Nothing is written while it is closed; its scale multiplies the gradient. */
+  readonly gate?: Operand | undefined;
 }
 
 /** Updates `parameter` and both moments in place. */
-export function adam(recorder: Recorder, { parameter, gradient, expAvg, expAvgSq, hyper }: Adam): void {
+export function adam(recorder: Recorder, { parameter, gradient, expAvg, expAvgSq, hyper, gate }: Adam): void {
   const count = elements(parameter.shape);
   recorder.dispatch({
     shader: "adam",
+    constants: { GATED: gate !== undefined },
     params: { count },
-    bindings: { gradient, hyper, parameter, exp_avg: expAvg, exp_avg_sq: expAvgSq },
+    bindings: { gradient, hyper, gate: gate ?? hyper, parameter, exp_avg: expAvg, exp_avg_sq: expAvgSq },
     workgroups: flatGrid(count),
   });
 }

@@ -15,13 +15,16 @@ export interface AdamState {
   readonly expAvgSq: NdArray;
 }
 
-/** The state after one step with `gradient`. */
+/** The state after one step with `gradient`; a gate (open, scale, norm) scales that, or leaves all as it was. */
 export function adam(
-  { parameter, expAvg, expAvgSq }: AdamState,
+  state: AdamState,
   gradient: NdArray,
   { lr, betas: [beta1, beta2], eps, step }: AdamSettings,
+  gate?: NdArray,
 ): AdamState {
-  const g = gradient.data;
+  if (gate && gate.data[0] === 0) return state;
+  const { parameter, expAvg, expAvgSq } = state;
+  const g = map(gradient, (value) => (gate ? (gate.data[1] as number) * value : value)).data;
   const m = map(expAvg, (value, i) => beta1 * value + (1 - beta1) * (g[i] as number));
   const v = map(expAvgSq, (value, i) => beta2 * value + (1 - beta2) * (g[i] as number) ** 2);
   const moved = map(parameter, (value, i) => {

@@ -33,14 +33,17 @@ function batchStatistics(x: NdArray): Running {
   return { mean, variance };
 }
 
-/** The running statistics after one training step; their variance is unbiased. */
+/** The running statistics after a training step (variance unbiased). One that float32 could not hold stays as it was. */
 export function updateRunning(x: NdArray, running: Running, momentum: number): Running {
   const { mean, variance } = batchStatistics(x);
   const count = x.data.length / (x.shape[1] as number);
   const move = (from: NdArray, to: NdArray, factor: number) =>
     ndarray(
       from.shape,
-      from.data.map((value, c) => (1 - momentum) * value + momentum * factor * (to.data[c] as number)),
+      from.data.map((value, c) => {
+        const next = (1 - momentum) * value + momentum * factor * (to.data[c] as number);
+        return Number.isFinite(Math.fround(next)) ? next : value;
+      }),
     );
   return {
     mean: move(running.mean, mean, 1),

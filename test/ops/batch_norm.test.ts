@@ -166,6 +166,37 @@ describe("batch_norm", () => {
     expect(Math.abs(at(expected.variance, 0) - at(running(3).variance, 0))).to.be.above(0.01);
   });
 
+  it("leaves a running statistic that would be NaN or infinite, and moves the others", async () => {
+    const shape = [2, 3, 4, 5];
+    const { mean, variance } = variables.get(3) as { mean: Variable; variance: Variable };
+    const plan = await compile(await testDevice(), { x: shape, ones: [3] }, ({ x, ones }) => {
+      batchNorm(x, ones, ones, mean, variance, { training: true, momentum: 0.25 });
+      return {};
+    });
+    const clean = new Random("bad batch").array(shape, 2, 0.5);
+    // A bad element of channel 1: first, in the other image, last, and one whose square overflows while its mean does not.
+    for (const [position, bad] of [
+      [20, NaN],
+      [90, Infinity],
+      [99, -Infinity],
+      [30, 1e30],
+    ] as const) {
+      const x = map(clean, (value, i) => (i === position ? Math.fround(bad) : value));
+      await plan.run({ x: Float32Array.from(x.data), ones: new Float32Array(3).fill(1) });
+      const got = { mean: await parameters.read(mean), variance: await parameters.read(variance) };
+      reset();
+      const expected = reference.updateRunning(x, running(3), 0.25);
+      const moves = { mean: bad === 1e30, variance: false };
+      for (const name of ["mean", "variance"] as const) {
+        expect(at(expected[name], 1) !== at(running(3)[name], 1), `${name} moves at ${bad}`).to.equal(moves[name]);
+        for (const [c, value] of expected[name].data.entries())
+          expect(got[name][c], `${name} ${c} at ${bad}`).to.be.closeTo(value, 2e-6 * Math.max(1, Math.abs(value)));
+        if (!moves[name]) expect(got[name][1]).to.equal(at(running(3)[name], 1));
+      }
+    }
+    plan.dispose();
+  });
+
   it("leaves the running statistics alone when evaluating", async () => {
     const { mean, variance } = variables.get(2) as { mean: Variable; variance: Variable };
     const plan = await compile(await testDevice(), { x: [2, 2, 3, 3], w: [2] }, ({ x, w }) => ({

@@ -8,23 +8,20 @@ export const ADAM_HYPER_LENGTH = 7;
 
 const operation: Operation<null> = {
   name: "adam",
-  outputs([parameter, ...others]) {
+  outputs([parameter, gradient, expAvg, expAvgSq, hyper, gate]) {
     const shape = parameter?.shape.join();
-    const hyper = others.pop();
     if (hyper?.shape.join() !== `${ADAM_HYPER_LENGTH}`)
       throw new ShapeError("adam", hyper?.name ?? "hyper", `has shape [${hyper?.shape}], not [${ADAM_HYPER_LENGTH}]`);
-    for (const [i, what] of ["the gradient", "expAvg", "expAvgSq"].entries())
-      if (others[i]?.shape.join() !== shape)
-        throw new ShapeError(
-          "adam",
-          `${what} of ${parameter?.name}`,
-          `has shape [${others[i]?.shape}], not [${shape}]`,
-        );
+    if (gate && gate.shape.join() !== "3")
+      throw new ShapeError("adam", gate.name, `has shape [${gate.shape}]; a gate is [3]`);
+    for (const [what, tensor] of Object.entries({ "the gradient": gradient, expAvg, expAvgSq }))
+      if (tensor?.shape.join() !== shape)
+        throw new ShapeError("adam", `${what} of ${parameter?.name}`, `has shape [${tensor?.shape}], not [${shape}]`);
     return [];
   },
-  kernel(recorder, [parameter, gradient, expAvg, expAvgSq, hyper]) {
+  kernel(recorder, [parameter, gradient, expAvg, expAvgSq, hyper, gate]) {
     if (parameter && gradient && expAvg && expAvgSq && hyper)
-      kernels.adam(recorder, { parameter, gradient, expAvg, expAvgSq, hyper });
+      kernels.adam(recorder, { parameter, gradient, expAvg, expAvgSq, hyper, gate });
   },
   updates: ([parameter, , expAvg, expAvgSq]) => [parameter, expAvg, expAvgSq] as Variable[],
 };
@@ -38,14 +35,21 @@ export interface Moments {
 /**
  * One step in place, for every parameter p with gradient g and moments m, v: m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
  * p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps): PyTorch's `optim.Adam` without weight decay. `hyper` is an input of
- * shape [ADAM_HYPER_LENGTH], to be filled by `adamHyper` before each run. Throws `ShapeError`.
+ * shape [ADAM_HYPER_LENGTH], to be filled by `adamHyper` before each run. With a `gate` (of `updateGate`) g is scale ·
+ * gradient, and while it is closed nothing is written at all. Throws `ShapeError`.
  */
-export function adam(params: readonly Variable[], grads: readonly Tensor[], moments: Moments, hyper: Tensor): void {
+export function adam(
+  params: readonly Variable[],
+  grads: readonly Tensor[],
+  moments: Moments,
+  hyper: Tensor,
+  gate?: Tensor,
+): void {
   for (const [name, list] of Object.entries({ grads, ...moments }))
     if (list.length !== params.length)
       throw new ShapeError("adam", name, `holds ${list.length} tensors for ${params.length} parameters`);
   for (const [i, parameter] of params.entries())
-    record(operation, [parameter, grads[i], moments.expAvg[i], moments.expAvgSq[i], hyper], null);
+    record(operation, [parameter, grads[i], moments.expAvg[i], moments.expAvgSq[i], hyper, gate], null);
 }
 
 export interface AdamSettings {

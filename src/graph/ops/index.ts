@@ -1,4 +1,5 @@
 /** All operations, by the names that users call. */
+export * from "./accumulate.js";
 export * from "./adam.js";
 export * from "./batch_norm.js";
 export * from "./bce_with_logits.js";
@@ -9,9 +10,11 @@ export * from "./concat.js";
 export * from "./conv_transpose2d.js";
 export * from "./conv2d.js";
 export * from "./crop_windows.js";
+export * from "./ema.js";
 export * from "./fine_match.js";
 export * from "./fold.js";
 export * from "./gather.js";
+export * from "./gradient_norm.js";
 export * from "./instance_norm.js";
 export * from "./l1_loss.js";
 export * from "./linear.js";
@@ -28,4 +31,5 @@ export * from "./slice.js";
 export * from "./top1.js";
 export * from "./transfer.js";
 export * from "./unfold.js";
+export * from "./update_gate.js";
 export * from "./window_origin.js";

@@ -1,0 +1,36 @@
+/** Exponential moving averages of parameters (Polyak, Juditsky 1992, with a window that forgets). */
+import { ShapeError } from "../../gpu/errors.js";
+import * as kernels from "../../kernels/ema.js";
+import { GraphError, type Operation, record, type Tensor, type Variable } from "../tensor.js";
+
+const operation: Operation<{ decay: number }> = {
+  name: "ema",
+  outputs([average, parameter, gate]) {
+    if (average?.shape.join() !== parameter?.shape.join())
+      throw new ShapeError(
+        "ema",
+        `the average of ${parameter?.name}`,
+        `has shape [${average?.shape}], not [${parameter?.shape}]`,
+      );
+    if (gate && gate.shape.join() !== "3")
+      throw new ShapeError("ema", gate.name, `has shape [${gate.shape}]; a gate is [3]`);
+    return [];
+  },
+  kernel(recorder, [average, parameter, gate], _, { decay }) {
+    if (average && parameter) kernels.ema(recorder, { average, parameter, gate }, decay);
+  },
+  updates: ([average]) => [average as Variable],
+};
+
+/**
+ * average ← decay · average + (1 − decay) · parameter in place, for every parameter with its average (of its shape);
+ * nothing while `gate` (of `updateGate`) is closed. An average that equals its parameter stays as it is. Throws
+ * `ShapeError`, and `GraphError` for a decay outside [0, 1].
+ */
+export function ema(averages: readonly Variable[], params: readonly Variable[], decay: number, gate?: Tensor): void {
+  if (!(decay >= 0 && decay <= 1))
+    throw new GraphError(`ema: the decay is ${decay}`, "Give a number from 0 to 1, as 0.999");
+  if (averages.length !== params.length)
+    throw new ShapeError("ema", "averages", `holds ${averages.length} tensors for ${params.length} parameters`);
+  for (const [i, parameter] of params.entries()) record(operation, [averages[i], parameter, gate], { decay });
+}

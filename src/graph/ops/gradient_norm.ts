@@ -1,0 +1,32 @@
+/** What is known of gradients before they are used: their sizes, and which of them are not finite. */
+import { ShapeError } from "../../gpu/errors.js";
+import * as kernels from "../../kernels/gradient_norm.js";
+import { type Operation, record, type Tensor, type Variable } from "../tensor.js";
+
+const operation: Operation<{ row: number }> = {
+  name: "gradient_norm",
+  outputs([gradient]) {
+    if (gradient?.dtype !== "f32")
+      throw new ShapeError("gradient_norm", gradient?.name ?? "a gradient", `is ${gradient?.dtype}, not f32`);
+    return [];
+  },
+  kernel(recorder, [gradient, summary], _, { row }) {
+    if (gradient && summary) kernels.gradientNorm(recorder, gradient, summary, row);
+  },
+  updates: ([, summary]) => [summary as Variable],
+};
+
+/**
+ * Writes row i of `summary` [gradients.length, 2] for gradient i (f32, any shape) in place: (Σ g², 1 if an element is
+ * NaN or infinite, else 0). The second is a test of bits, so that Σ g² may overflow without being taken for a fault.
+ * Losses may follow the gradients; `updateGate` then checks them as well. Throws `ShapeError`.
+ */
+export function gradientNorm(gradients: readonly Tensor[], summary: Variable): void {
+  if (summary.shape.join() !== `${gradients.length},2`)
+    throw new ShapeError(
+      "gradient_norm",
+      summary.name,
+      `has shape [${summary.shape}], not [${gradients.length}, 2]: a row for each gradient`,
+    );
+  for (const [row, gradient] of gradients.entries()) record(operation, [gradient, summary], { row });
+}
