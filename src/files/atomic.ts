@@ -2,13 +2,19 @@
  * Files that are there whole or not at all: written beside the target, flushed to the disk, then renamed over it. A crash
  * leaves the old file, and at worst a temporary one that `removeLeftovers` finds by its name.
  */
-import { open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { OutputError } from "./errors.js";
 
+/** What `besideTarget` calls files. */
+const TEMPORARY = /^\..+\.(\d+)-\d+\.tmp$/;
+
 let counter = 0;
 
-/** Writes one file from one or several pieces. Throws `OutputError`; the target then is what it was before. */
+/**
+ * Writes one file from one or several pieces. Throws `OutputError`; the target then is what it was before (or new, where
+ * only its folder could not be flushed).
+ */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | readonly Uint8Array[]): Promise<void> {
   const pieces = bytes instanceof Uint8Array ? [bytes] : bytes;
   const target = await resolveTarget(path);
@@ -22,11 +28,41 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | readonly
       await file.close();
     }
     await rename(temporary, target);
+    await syncFolder(dirname(target));
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw explain(path, cause);
+    throw outputError(path, cause);
   }
-  await syncFolder(dirname(target));
+}
+
+/**
+ * Gives the file `source` the second name `path`, in place of what had it. Throws `OutputError`, also where the file
+ * system knows no second names; `path` then is what it was before.
+ */
+export async function linkFileAtomic(source: string, path: string): Promise<void> {
+  const target = await resolveTarget(path);
+  const temporary = besideTarget(target);
+  try {
+    await link(source, temporary);
+    await rename(temporary, target);
+    await syncFolder(dirname(target));
+  } catch (cause) {
+    throw outputError(path, cause);
+  } finally {
+    // Renaming a name to another of the same file does nothing: then it is still there.
+    await rm(temporary, { force: true }).catch(() => {});
+  }
+}
+
+/** Creates a folder and those above it where they are missing. Throws `OutputError`. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw codeOf(cause) === "EEXIST"
+      ? new OutputError(`cannot create the folder ${path}: a file has this name`, "Choose another name", { cause })
+      : outputError(path, cause);
+  }
 }
 
 /**
@@ -40,18 +76,19 @@ export async function checkTarget(path: string): Promise<string> {
     await (await open(temporary, "wx")).close();
     await rm(temporary);
   } catch (cause) {
-    throw explain(path, cause);
+    throw outputError(path, cause);
   }
   return target;
 }
 
-/** Removes what killed processes left beside `path` when they died while writing it. */
-export async function removeLeftovers(path: string): Promise<void> {
-  const folder = dirname(path);
-  const prefix = `.${basename(path)}.`;
+/**
+ * Removes what killed processes left in `folder` when they died while writing. To be called before this process writes
+ * there: what bears its own number is of an earlier process with the same one, as every container has a process 1.
+ */
+export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
-    const pid = name.startsWith(prefix) ? /^(\d+)-\d+\.tmp$/.exec(name.slice(prefix.length))?.[1] : undefined;
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true });
+    const pid = Number(TEMPORARY.exec(name)?.[1]);
+    if (pid === process.pid || (pid > 0 && !isRunning(pid))) await rm(join(folder, name), { force: true });
   }
 }
 
@@ -68,11 +105,16 @@ async function resolveTarget(path: string): Promise<string> {
   return realpath(path);
 }
 
-/** Makes the new name itself survive a power cut, where the system can. */
+/** Makes the new name itself survive a power cut. Not every system can; a broken or full disk is an error all the same. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r").catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
+  try {
+    await handle?.sync();
+  } catch (cause) {
+    if (["EIO", "ENOSPC", "EDQUOT"].includes(codeOf(cause) ?? "")) throw cause;
+  } finally {
+    await handle?.close();
+  }
 }
 
 function isRunning(pid: number): boolean {
@@ -80,22 +122,30 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
 }
 
-function explain(path: string, cause: unknown): OutputError {
+/** What kept `path` from being written, and the remedy. */
+export function outputError(path: string, cause: unknown): OutputError {
   const [problem, advice] = reason(dirname(path), cause);
   return new OutputError(`cannot write ${path}: ${problem}`, advice, { cause });
 }
 
 function reason(folder: string, cause: unknown): [problem: string, advice: string] {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const code = codeOf(cause);
   if (code === "ENOENT") return [`the folder ${folder} does not exist`, "Create it first"];
+  if (code === "EEXIST") return ["it exists already", "Choose another name or remove it"];
   if (code === "ENOTDIR") return [`${folder} is no folder`, "Name a folder that exists"];
   if (code === "EACCES" || code === "EPERM" || code === "EROFS")
     return [`the folder ${folder} may not be written`, "Check its permissions or choose another"];
   if (code === "ENOSPC" || code === "EDQUOT") return ["the disk is full", "Make room or choose another disk"];
+  if (code === "EFBIG") return ["the file would be larger than allowed here", "Choose another disk or raise the limit"];
   if (code === "ENAMETOOLONG") return ["the name is too long", "Choose a shorter one"];
   return [cause instanceof Error ? cause.message : String(cause), "Check the path and the disk"];
+}
+
+/** The system's name of an error, as "ENOENT". */
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
 }

@@ -21,6 +21,11 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   return parseSafetensors(await readBytes(path, CheckpointError), path);
 }
 
+/** Whether the bytes begin as safetensors: JSON behind 8 bytes of length. */
+export function isSafetensors(bytes: Uint8Array): boolean {
+  return bytes[8] === 0x7b;
+}
+
 /** Reads safetensors from memory; `name` is what errors call it. Throws `CheckpointError`. */
 export function parseSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
   const fail: Fail = (problem) => {

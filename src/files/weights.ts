@@ -3,7 +3,7 @@ import { CheckpointError } from "./errors.js";
 import type { CheckpointValue } from "./pickle.js";
 import { isCheckpoint, parseCheckpoint } from "./pytorch.js";
 import { readBytes } from "./read.js";
-import { parseSafetensors } from "./safetensors.js";
+import { isSafetensors, parseSafetensors } from "./safetensors.js";
 import { FileTensor } from "./tensor.js";
 
 /** Keys under which training programs keep the weights inside a larger checkpoint. */
@@ -18,10 +18,13 @@ const LISTED = 5;
  * `module.` from the names. Throws `CheckpointError`.
  */
 export async function readWeights(path: string): Promise<Map<string, FileTensor>> {
-  const bytes = await readBytes(path, CheckpointError);
+  return parseWeights(await readBytes(path, CheckpointError), path);
+}
+
+/** `readWeights` of what has been read already. */
+export function parseWeights(bytes: Uint8Array, path: string): Map<string, FileTensor> {
   if (isCheckpoint(bytes)) return stripPrefix(stateDict(parseCheckpoint(bytes, path), path), path);
-  // A safetensors header is JSON behind 8 bytes of length.
-  if (bytes[8] === 0x7b) return stripPrefix(parseSafetensors(bytes, path).tensors, path);
+  if (isSafetensors(bytes)) return stripPrefix(parseSafetensors(bytes, path).tensors, path);
   throw new CheckpointError(
     `${path} is no file of weights: it begins neither as a PyTorch checkpoint nor as safetensors`,
     "Give a .pth or .safetensors file; if it was downloaded, check that it is not a web page",

@@ -21,6 +21,12 @@ const STD = [0.229, 0.224, 0.225];
 /** `conv5_4` is the feature before its ReLU (official code), `relu5_1` the one after it (as the paper writes). */
 export type VggLayer = `${"conv" | "relu"}${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`;
 
+/**
+ * How VGG19 sees the network's BGR images: `bgr`, as they come, though it was trained on RGB (official code), or `rgb`, with
+ * weights that `readVgg` has turned round.
+ */
+export type ChannelOrder = "bgr" | "rgb";
+
 export class Vgg19 {
   readonly #convolutions: { readonly layer: string; readonly stage: number; readonly conv: Conv2d }[] = [];
 
@@ -29,6 +35,7 @@ export class Vgg19 {
     parameters: Parameters,
     readonly layer: VggLayer = "conv5_4",
     name = "",
+    readonly order: ChannelOrder = "bgr",
   ) {
     let from = 3;
     for (const [stage, widths] of STAGES.entries()) {
@@ -45,8 +52,9 @@ export class Vgg19 {
   forward(x: Tensor): Tensor {
     return scope("vgg", () => {
       const shape = [1, 3, 1, 1];
-      const centred = sub(x, constant("imagenet mean", shape, MEAN));
-      let y = div(centred, constant("imagenet std", shape, STD));
+      const [mean, std] = this.order === "rgb" ? [MEAN.toReversed(), STD.toReversed()] : [MEAN, STD];
+      const centred = sub(x, constant("imagenet mean", shape, mean));
+      let y = div(centred, constant("imagenet std", shape, std));
       let stage = 0;
       for (const convolution of this.#convolutions) {
         if (convolution.stage !== stage) y = maxPool2d(y);

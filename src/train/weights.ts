@@ -1,18 +1,24 @@
 /** Weights between files and networks on the GPU. */
 import { CheckpointError } from "../files/errors.js";
-import { writeSafetensors } from "../files/safetensors.js";
+import { readBytes } from "../files/read.js";
+import { isSafetensors, parseSafetensors, writeSafetensors } from "../files/safetensors.js";
 import { FileTensor } from "../files/tensor.js";
-import { matchWeights, readWeights } from "../files/weights.js";
+import { matchWeights, parseWeights, readWeights } from "../files/weights.js";
 import type { Device } from "../gpu/device.js";
 import type { Parameters } from "../graph/parameters.js";
-import { configOf, type MasaConfig } from "../masa/config.js";
+import { configOf, MASA, type MasaConfig } from "../masa/config.js";
 import { Masa } from "../masa/masa.js";
+import { type Checkpoint, isCheckpoint, verify } from "./checkpoint.js";
+
+/** Where a training checkpoint keeps the network: the running average of its weights is the better one. */
+const NETWORKS = ["average/", "generator/"];
 
 /** Buffers of PyTorch's batch norm that only count; no computation reads them. */
 const COUNTER = /(^|\.)num_batches_tracked$/;
 
 /**
- * A MASA network on `device` with the weights of `path` (.pth or .safetensors), its width and depth read from them.
+ * A MASA network on `device` with the weights of `path` (.pth, .safetensors, or a training checkpoint), its width and
+ * depth read from them, and all its numbers where the file is a checkpoint.
  * `config` overrides what a file cannot tell. Throws `CheckpointError`, listing every tensor that does not fit.
  */
 export async function loadMasa(device: Device, path: string, config: Partial<MasaConfig> = {}): Promise<Masa> {
@@ -24,8 +30,8 @@ export async function readMasa(
   path: string,
   config: Partial<MasaConfig> = {},
 ): Promise<(device: Device) => Promise<Masa>> {
-  const weights = await readWeights(path);
-  const masa = new Masa({ ...configOf(weights), ...config });
+  const { weights, trained } = readNetwork(await readBytes(path, CheckpointError), path);
+  const masa = new Masa({ ...configOf(weights), ...trained, ...config });
   matchWeights(masa.parameters.all, weights, path);
   const values = checkedValues(weights, path);
   return async (device) => {
@@ -33,6 +39,39 @@ export async function readMasa(
     assign(masa.parameters, values);
     return masa;
   };
+}
+
+interface Network {
+  readonly weights: Map<string, FileTensor>;
+  /** What it was trained with, as far as the file tells. */
+  readonly trained: Partial<MasaConfig>;
+}
+
+function readNetwork(bytes: Uint8Array, path: string): Network {
+  const file = isSafetensors(bytes) ? parseSafetensors(bytes, path) : undefined;
+  if (file === undefined || !isCheckpoint(file)) return { weights: parseWeights(bytes, path), trained: {} };
+  const { tensors, state } = verify(file, path);
+  for (const prefix of NETWORKS) {
+    const own = [...tensors].filter(([name]) => name.startsWith(prefix));
+    const weights = new Map(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+    if (weights.size > 0) return { weights, trained: savedConfig(state, path) };
+  }
+  throw new CheckpointError(`the checkpoint ${path} holds no network`, "Give one that masa train has written");
+}
+
+/** The numbers of the network in `state.config`, among those of the training. */
+function savedConfig({ config }: Checkpoint["state"], path: string): Partial<MasaConfig> {
+  const numbers = Object.entries(config ?? {}).filter(([key]) => Object.hasOwn(MASA, key));
+  for (const [key, value] of numbers) {
+    const isList = Array.isArray(MASA[key as keyof MasaConfig]);
+    const fits = isList ? Array.isArray(value) && value.every(Number.isFinite) : Number.isFinite(value);
+    if (!fits)
+      throw new CheckpointError(
+        `the checkpoint ${path} has the ${key} ${JSON.stringify(value)}, which no network can have`,
+        "Give one that masa train has written",
+      );
+  }
+  return Object.fromEntries(numbers);
 }
 
 /** A MASA network on `device` with the official first weights, drawn from `seed`: it has learned nothing yet. */
@@ -51,7 +90,7 @@ export async function loadParameters(parameters: Parameters, path: string): Prom
 }
 
 /** The weights as numbers. Throws `CheckpointError` for NaN and infinity: what they give is a black picture. */
-function checkedValues(weights: ReadonlyMap<string, FileTensor>, path: string): Map<string, Float32Array> {
+export function checkedValues(weights: ReadonlyMap<string, FileTensor>, path: string): Map<string, Float32Array> {
   const values = new Map([...weights].map(([name, tensor]) => [name, tensor.toFloat32()]));
   const [broken] = [...values].find(([, data]) => !data.every(Number.isFinite)) ?? [];
   if (broken !== undefined)

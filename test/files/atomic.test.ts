@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, readFile, realpath, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { checkTarget, removeLeftovers, writeFileAtomic } from "../../src/files/atomic.js";
+import { checkTarget, linkFileAtomic, makeFolder, removeLeftovers, writeFileAtomic } from "../../src/files/atomic.js";
 import { OutputError } from "../../src/files/errors.js";
 import { failure, inFolder } from "./golden.js";
 
@@ -68,13 +68,37 @@ describe("atomic", () => {
       expect(await readFile(join(folder, "target"), "utf8")).to.equal("new");
     }));
 
-  it("removes only what dead processes left of this file", () =>
+  it("gives a file a second name in place of another", () =>
+    inFolder(async (folder) => {
+      const [first, second] = [join(folder, "first"), join(folder, "second")];
+      await writeFile(first, "new");
+      await writeFile(second, "old");
+      // Once more: now both are names of one file already.
+      for (let i = 0; i < 2; i++) await linkFileAtomic(first, second);
+      await writeFileAtomic(first, bytes("newer"));
+      expect(await readFile(second, "utf8")).to.equal("new");
+      await failure(() => linkFileAtomic(join(folder, "none"), second), OutputError, /cannot write .*second/);
+      expect(await readFile(second, "utf8")).to.equal("new");
+      expect((await readdir(folder)).sort()).to.deep.equal(["first", "second"]);
+    }));
+
+  it("makes folders", () =>
+    inFolder(async (folder) => {
+      await writeFile(join(folder, "file"), "x");
+      for (let i = 0; i < 2; i++) await makeFolder(join(folder, "a", "b"));
+      expect((await lstat(join(folder, "a", "b"))).isDirectory()).to.equal(true);
+      await failure(() => makeFolder(join(folder, "file")), OutputError, /file: a file has this name/);
+      await failure(() => makeFolder(join(folder, "file", "a")), OutputError, /file is no folder/);
+    }));
+
+  it("removes only what dead processes left", () =>
     inFolder(async (folder) => {
       const dead = 2 ** 22 + 1;
-      const kept = [`.a.${process.pid}-0.tmp`, `.ab.${dead}-0.tmp`, ".a.x-0.tmp", "a"];
-      for (const name of [...kept, `.a.${dead}-7.tmp`]) await writeFile(join(folder, name), "x");
-      await removeLeftovers(join(folder, "a"));
+      const kept = [`.a.${process.ppid}-0.tmp`, `a.${dead}-0.tmp`, ".a.x-0.tmp", ".a.-0.tmp", "a"];
+      const left = [`.a.${dead}-7.tmp`, `.a.5-1.tmp.${dead}-70.tmp`, `.a.${process.pid}-0.tmp`];
+      for (const name of [...kept, ...left]) await writeFile(join(folder, name), "x");
+      await removeLeftovers(folder);
       expect((await readdir(folder)).sort()).to.deep.equal(kept.sort());
-      await removeLeftovers(join(folder, "none", "a"));
+      await removeLeftovers(join(folder, "none"));
     }));
 });

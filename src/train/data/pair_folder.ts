@@ -95,12 +95,8 @@ export class PairFolder {
 
   /** Removes what killed processes left half written. */
   async #clean(): Promise<void> {
-    for (const folder of [this.path, join(this.path, "train", "input"), join(this.path, "train", "ref")]) {
-      for (const name of await readdir(folder)) {
-        const target = /^\.(.+)\.\d+-\d+\.tmp$/.exec(name)?.[1];
-        if (target !== undefined) await removeLeftovers(join(folder, target));
-      }
-    }
+    for (const folder of [this.path, join(this.path, "train", "input"), join(this.path, "train", "ref")])
+      await removeLeftovers(folder);
   }
 }
 
