@@ -262,14 +262,16 @@ describe("checkpoints in trouble", () => {
           await once(writer.stdout, "data");
           await setTimeout(hash(seed, kill) % 60);
           writer.kill("SIGKILL");
-          const saved = Number((await printed).at(-1));
-          expect(saved, String(await printed)).to.be.at.least(last);
+          const lines = await printed;
+          const saved = Number(lines.at(-1));
+          expect(saved, lines.join()).to.be.at.least(last);
 
           const checkpoints = new Checkpoints(folder, 2);
           await checkpoints.prepare();
           const names = await readdir(folder);
           expect(names.filter((name) => name.includes("tmp"))).to.deep.equal([]);
-          expect(names.length).to.be.at.most(4);
+          // Two, the best, and one more where the kill came between the writing of a file and the removal of another.
+          if (lines.length > 1) expect(names.length, names.join()).to.be.at.most(4);
           const found = await checkpoints.newest();
           expect(found?.skipped ?? []).to.deep.equal([]);
           last = found ? expectWhole(found.checkpoint) : 0;
