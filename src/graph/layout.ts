@@ -1,9 +1,10 @@
 /**
  * The memory plan: which buffer each tensor of a dispatch list lives in.
  *
- * A temporary tensor lives from the first dispatch that binds it to the last. Walking through the list, a tensor takes
- * the smallest free buffer that holds it; where none does, the largest free one grows (nothing is allocated yet); where
- * none is free, there is one more. The sum of the sizes is known before any GPU memory is taken.
+ * A temporary tensor lives from the first dispatch that binds it to the last. The largest are placed first, each into
+ * the smallest buffer that is free during its whole life, or a new one of its size: greedy by size (Pisarchyk and Lee
+ * 2020, "Efficient Memory Management for Deep Neural Net Inference", section 4). So a small tensor that lives long never
+ * holds a large buffer that others need. The sum of the sizes is known before any GPU memory is taken.
  */
 import { type Binding, type Dispatch, elements, isSlice, type Operand } from "../kernels/kernel.js";
 import { GraphError, Tensor } from "./tensor.js";
@@ -28,9 +29,9 @@ export function byteSize(operand: Operand): number {
 }
 
 export interface Slot {
-  bytes: number;
-  /** The first tensor that needed this size: the name to blame when memory is short. */
-  label: string;
+  readonly bytes: number;
+  /** The first tensor of this size: the name to blame when memory is short. */
+  readonly label: string;
 }
 
 export interface Layout {
@@ -45,44 +46,36 @@ export function layOut(
   persistent: (operand: Operand) => boolean,
   kept: ReadonlySet<Operand>,
 ): Layout {
-  const first = new Map<Operand, number>();
-  const last = new Map<Operand, number>();
+  const lives = new Map<Operand, Life>();
   for (const [i, { bindings }] of dispatches.entries()) {
     for (const binding of Object.values(bindings)) {
       const operand = storage(operandOf(binding));
       if (persistent(operand)) continue;
-      if (!first.has(operand)) first.set(operand, i);
-      last.set(operand, kept.has(operand) ? Number.POSITIVE_INFINITY : i);
+      const { first } = lives.get(operand) ?? { first: i };
+      lives.set(operand, { first, last: kept.has(operand) ? Number.POSITIVE_INFINITY : i });
     }
   }
-  const starting = inverse(first);
-  const ending = inverse(last);
-  const slots: Slot[] = [];
-  const free: Slot[] = [];
+  const slots: (Slot & { readonly lives: Life[] })[] = [];
   const slotOf = new Map<Operand, Slot>();
-  for (let i = 0; i < dispatches.length; i++) {
-    for (const operand of starting.get(i) ?? []) slotOf.set(operand, take(operand, free, slots));
-    for (const operand of ending.get(i) ?? []) free.push(slotOf.get(operand) as Slot);
+  // The sort is stable: of one size, in order of first use.
+  for (const [operand, life] of [...lives].sort(([a], [b]) => byteSize(b) - byteSize(a))) {
+    let slot = slots.findLast((candidate) => candidate.lives.every((other) => apart(life, other)));
+    if (!slot) {
+      slot = { bytes: byteSize(operand), label: operand.name, lives: [] };
+      slots.push(slot);
+    }
+    slot.lives.push(life);
+    slotOf.set(operand, slot);
   }
   return { slots, slotOf };
 }
 
-function inverse(times: ReadonlyMap<Operand, number>): Map<number, Operand[]> {
-  const byTime = new Map<number, Operand[]>();
-  for (const [operand, time] of times) byTime.set(time, [...(byTime.get(time) ?? []), operand]);
-  return byTime;
+/** The first and the last dispatch that binds a tensor. */
+interface Life {
+  readonly first: number;
+  readonly last: number;
 }
 
-function take(operand: Operand, free: Slot[], slots: Slot[]): Slot {
-  const bytes = byteSize(operand);
-  free.sort((a, b) => a.bytes - b.bytes);
-  const fitting = free.findIndex((slot) => slot.bytes >= bytes);
-  const [slot] = fitting >= 0 ? free.splice(fitting, 1) : free.splice(-1, 1);
-  if (!slot) {
-    const fresh = { bytes, label: operand.name };
-    slots.push(fresh);
-    return fresh;
-  }
-  if (slot.bytes < bytes) Object.assign(slot, { bytes, label: operand.name });
-  return slot;
+function apart(a: Life, b: Life): boolean {
+  return a.last < b.first || b.last < a.first;
 }
