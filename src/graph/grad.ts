@@ -1,15 +1,16 @@
 /** Reverse-mode differentiation: appends the gradient nodes to the graph being traced. */
 import { ShapeError } from "../gpu/errors.js";
 import { add, fill } from "./ops/pointwise.js";
-import { GraphError, type Node, Tensor, Variable } from "./tensor.js";
+import { checkVersions, Recomputation } from "./recompute.js";
+import { GraphError, type Node, Tensor } from "./tensor.js";
 
 /**
  * The gradients of Σᵢ ⟨ysᵢ, upstreamsᵢ⟩ with respect to `wrt`, in its order.
  *
  * Without `upstreams` each of `ys` must hold one value (a loss) and counts once. A tensor used several times gets the
  * sum of its gradients, added in reverse order of use, so that reruns agree to the bit. A tensor in `wrt` that `ys`
- * do not depend on gets zeros. Throws `GraphError` for an operation without a gradient, and where the gradient needs
- * a variable that was updated in place since.
+ * do not depend on gets zeros. What was recorded in `recomputed` is computed again first. Throws `GraphError` for an
+ * operation without a gradient, and where the gradient needs a variable that was updated in place since.
  */
 export function grad(ys: Tensor | readonly Tensor[], wrt: readonly Tensor[], upstreams?: readonly Tensor[]): Tensor[] {
   const outputs = ys instanceof Tensor ? [ys] : ys;
@@ -17,9 +18,10 @@ export function grad(ys: Tensor | readonly Tensor[], wrt: readonly Tensor[], ups
   for (const [i, y] of outputs.entries()) accumulate(gradients, y, upstreams ? checked(y, upstreams[i]) : one(y));
   const nodes = nodesBelow(outputs);
   const needed = dependents(nodes, wrt);
-  for (const node of nodes.reverse()) {
+  const recomputation = new Recomputation(nodes);
+  for (const node of nodes.toReversed()) {
     if (!node.outputs.some((output) => needed.has(output) && gradients.has(output))) continue;
-    backward(node, gradients, needed);
+    backward(node, gradients, needed, recomputation);
   }
   return wrt.map((tensor) => gradients.get(tensor) ?? fill(tensor.shape, 0));
 }
@@ -63,7 +65,12 @@ function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): Set<Tensor>
   return needed;
 }
 
-function backward(node: Node, gradients: Map<Tensor, Tensor>, needed: ReadonlySet<Tensor>): void {
+function backward(
+  node: Node,
+  gradients: Map<Tensor, Tensor>,
+  needed: ReadonlySet<Tensor>,
+  recomputation: Recomputation,
+): void {
   const { operation, inputs, outputs, attributes } = node;
   if (node.noGrad || !inputs.some((input) => input && needed.has(input))) return;
   if (!operation.gradient)
@@ -71,17 +78,17 @@ function backward(node: Node, gradients: Map<Tensor, Tensor>, needed: ReadonlySe
       `operation ${operation.name}${node.scope && ` in ${node.scope}`} has no gradient`,
       "Wrap it in noGrad() if none should flow through it",
     );
-  for (const [i, input] of inputs.entries()) {
-    // What the node itself overwrote (running statistics) its own gradient does not read.
-    if (input instanceof Variable && input.version !== node.versions[i] && !node.updates.includes(input))
-      throw new GraphError(
-        `${input.name} was updated in place after ${operation.name} used it`,
-        "Call grad() before the update",
-      );
-  }
+  checkVersions(node);
+  recomputation.enter(node);
   const dys = outputs.map((output) => gradients.get(output));
   const needs = (i: number) => inputs[i] !== undefined && needed.has(inputs[i]);
-  const dxs = operation.gradient({ inputs, outputs, attributes, dys, needs });
+  const dxs = operation.gradient({
+    inputs: inputs.map((input) => input && recomputation.current(input)),
+    outputs: outputs.map((output) => recomputation.current(output)),
+    attributes,
+    dys,
+    needs,
+  });
   for (const [i, input] of inputs.entries()) {
     const dx = dxs[i];
     if (!input || !dx || !needed.has(input)) continue;

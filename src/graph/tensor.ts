@@ -85,6 +85,8 @@ export interface Node {
   readonly scope: string;
   /** Recorded under `noGrad`: gradients stop here. */
   readonly noGrad: boolean;
+  /** The call of `recomputed` that it was recorded in: `grad` computes its outputs again. */
+  readonly segment: symbol | undefined;
 }
 
 /** What defines an operation in the graph. `A` is the type of its attributes (stride, padding, …). */
@@ -121,6 +123,7 @@ export class Graph {
   readonly inputs: Input[] = [];
   noGrad = 0;
   scopes: string[] = [];
+  segment: symbol | undefined;
 }
 
 let current: Graph | undefined;
@@ -157,6 +160,11 @@ export function record<A>(
   const specs = operation.outputs(inputs, attributes);
   const scope = graph.scopes.join(".");
   const updates = operation.updates?.(inputs) ?? [];
+  if (graph.segment && updates.length > 0)
+    throw new GraphError(
+      `operation ${operation.name} would update ${updates[0]?.name} twice inside recomputed()`,
+      "Record it outside",
+    );
   const outputs: Tensor[] = [];
   const node: Node = {
     operation: operation as Operation<unknown>,
@@ -168,6 +176,7 @@ export function record<A>(
     order: graph.nodes.length,
     scope,
     noGrad: graph.noGrad > 0,
+    segment: graph.segment,
   };
   for (const variable of updates) variable.version++;
   const name = scope ? `${scope}/${operation.name}` : operation.name;
@@ -200,6 +209,24 @@ export function noGrad<T>(build: () => T): T {
     return build();
   } finally {
     graph.noGrad--;
+  }
+}
+
+/**
+ * Records a part of a network whose values `grad` computes a second time rather than keeps from the forward pass until
+ * their gradients need them: less memory, more time, the same bits (recompute.ts). Parts follow one another; they are not
+ * nested, and what is updated in place (running statistics) stays outside: both throw `GraphError`. Not `wanted`, `build`
+ * is recorded as it is.
+ */
+export function recomputed<T>(build: () => T, wanted = true): T {
+  const graph = currentGraph("recomputed");
+  if (!wanted) return build();
+  if (graph.segment) throw new GraphError("recomputed() is called inside recomputed()", "Put one after the other");
+  graph.segment = Symbol("segment");
+  try {
+    return build();
+  } finally {
+    graph.segment = undefined;
   }
 }
 

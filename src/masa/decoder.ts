@@ -4,7 +4,7 @@
  */
 import { bilinearResize } from "../graph/ops/bilinear.js";
 import type { Parameters } from "../graph/parameters.js";
-import { scope, type Tensor } from "../graph/tensor.js";
+import { recomputed, scope, type Tensor } from "../graph/tensor.js";
 import { SpatialAdaptation } from "./adaptation.js";
 import { DualResidualAggregation } from "./aggregation.js";
 import type { MasaConfig } from "./config.js";
@@ -20,6 +20,12 @@ export interface Warped {
 
 /** Sees intermediate tensors by name: for layer-by-layer comparison. */
 export type Probe = (name: string, tensor: Tensor) => void;
+
+export interface DecoderOptions {
+  readonly probe?: Probe;
+  /** See `MasaOptions`. */
+  readonly recompute?: boolean;
+}
 
 export class Decoder {
   readonly #convL3: Conv2d;
@@ -59,33 +65,41 @@ export class Decoder {
   }
 
   /** LR levels of an image [N, 3, H, W] and the warped reference → [N, 3, 4H, 4W], without the bicubic base. */
-  forward([level1, level2, level3]: Levels, warped: Warped, probe: Probe = () => {}): Tensor {
+  forward(
+    [level1, level2, level3]: Levels,
+    warped: Warped,
+    { probe = () => {}, recompute = false }: DecoderOptions = {},
+  ): Tensor {
     const seen = (name: string, tensor: Tensor) => {
       probe(name, tensor);
       return tensor;
     };
+    const segment = (name: string, build: () => Tensor) => seen(name, recomputed(build, recompute));
     const lr = scope("lr", () => {
-      const l3 = seen("decoder.blk_L3", this.#blocksL3.forward(this.#convL3.forward(level3, { activation: "relu" })));
-      const l2 = this.#convL2.forward(double(l3), { concat: level2, activation: "relu" });
-      const l2Blocks = seen("decoder.blk_L2", this.#blocksL2.forward(l2));
-      const l1 = this.#convL1.forward(double(l2Blocks), { concat: level1, activation: "relu" });
-      return seen("decoder.blk_L1", this.#blocksL1.forward(l1));
-    });
-    const x1 = scope("x1", () => {
-      const ref = seen("pAda/x1", this.#adaptation.forward(lr, warped.x1));
-      return seen(
-        "decoder.blk_x1",
-        this.#blocksX1.forward(this.#merge.forward(ref, { concat: lr, activation: "relu" })),
+      const l3 = segment("decoder.blk_L3", () =>
+        this.#blocksL3.forward(this.#convL3.forward(level3, { activation: "relu" })),
+      );
+      const l2 = segment("decoder.blk_L2", () =>
+        this.#blocksL2.forward(this.#convL2.forward(double(l3), { concat: level2, activation: "relu" })),
+      );
+      return segment("decoder.blk_L1", () =>
+        this.#blocksL1.forward(this.#convL1.forward(double(l2), { concat: level1, activation: "relu" })),
       );
     });
+    const x1 = scope("x1", () => {
+      const ref = segment("pAda/x1", () => this.#adaptation.forward(lr, warped.x1));
+      const merged = this.#merge.forward(ref, { concat: lr, activation: "relu" });
+      return seen("decoder.blk_x1", this.#blocksX1.forward(merged, recompute));
+    });
     const x2 = scope("x2", () => {
-      const ref = seen("pAda/x2", this.#adaptation.forward(double(x1), warped.x2));
-      return seen("decoder.blk_x2", this.#blocksX2.forward(seen("decoder.dram_x2", this.#dramX2.forward(x1, ref))));
+      const ref = segment("pAda/x2", () => this.#adaptation.forward(double(x1), warped.x2));
+      const merged = segment("decoder.dram_x2", () => this.#dramX2.forward(x1, ref));
+      return seen("decoder.blk_x2", this.#blocksX2.forward(merged, recompute));
     });
     return scope("x4", () => {
-      const ref = seen("pAda/x4", this.#adaptation.forward(double(x2), warped.x4));
-      const x4 = this.#blocksX4.forward(seen("decoder.dram_x4", this.#dramX4.forward(x2, ref)));
-      return this.#out.forward(seen("decoder.blk_x4", x4));
+      const ref = segment("pAda/x4", () => this.#adaptation.forward(double(x2), warped.x4));
+      const merged = segment("decoder.dram_x4", () => this.#dramX4.forward(x2, ref));
+      return this.#out.forward(seen("decoder.blk_x4", this.#blocksX4.forward(merged, recompute)));
     });
   }
 }

@@ -31,6 +31,8 @@ export interface MasaOptions {
   readonly coarseIndex?: Tensor;
   /** LR pixel → position in its block's window, i32 [N·blocks, ky, kx]. */
   readonly fineIndex?: Tensor;
+  /** `grad` computes most features again: training takes a third of the memory, and more time. Default false. */
+  readonly recompute?: boolean;
   /** Sees intermediate tensors by name. */
   readonly probe?: Probe;
 }
@@ -61,12 +63,12 @@ export class Masa {
   /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
   forward({ lr, ref, refDown }: MasaInputs, options: MasaOptions = {}): MasaOutput {
     checkInputs(lr, ref, refDown);
-    const { path = "fused", probe = () => {} } = options;
+    const { path = "fused", recompute = false, probe = () => {} } = options;
     const [height, width] = sides(lr);
     const geometry = matchGeometry({ lr: [height, width], refDown: sides(refDown), ...this.config });
-    const lrLevels = scope("encode lr", () => this.#encoder.forward(lr));
-    const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown));
-    const refLevels = scope("encode ref", () => this.#encoder.forward(ref));
+    const lrLevels = scope("encode lr", () => this.#encoder.forward(lr, recompute));
+    const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown, recompute));
+    const refLevels = scope("encode ref", () => this.#encoder.forward(ref, recompute));
     for (const [i, level] of lrLevels.entries()) probe(`enc(lr)/L${i + 1}`, level);
     probe("enc(ref_down)/L1", refDownLevel1);
     for (const [i, level] of refLevels.entries()) probe(`enc(ref)/L${i + 1}`, level);
@@ -82,7 +84,7 @@ export class Masa {
     }));
     for (const [scaleName, tensor] of Object.entries(warped)) probe(`warp_ref/${scaleName}`, tensor);
 
-    const detail = scope("decode", () => this.#decoder.forward(lrLevels, warped, probe));
+    const detail = scope("decode", () => this.#decoder.forward(lrLevels, warped, { probe, recompute }));
     const sr = scope("enlarge", () => add(detail, bicubicResize(lr, [SCALE * height, SCALE * width])));
     return { sr, matches, geometry };
   }

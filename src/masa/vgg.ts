@@ -2,7 +2,7 @@
 import { maxPool2d } from "../graph/ops/max_pool2d.js";
 import { div, sub } from "../graph/ops/pointwise.js";
 import type { Parameters } from "../graph/parameters.js";
-import { constant, scope, type Tensor } from "../graph/tensor.js";
+import { constant, recomputed, scope, type Tensor } from "../graph/tensor.js";
 import { Conv2d, join } from "./layers.js";
 
 /** Channels of the convolutions of each stage; a 2×2 max-pool stands between stages. */
@@ -28,7 +28,8 @@ export type VggLayer = `${"conv" | "relu"}${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`
 export type ChannelOrder = "bgr" | "rgb";
 
 export class Vgg19 {
-  readonly #convolutions: { readonly layer: string; readonly stage: number; readonly conv: Conv2d }[] = [];
+  /** The convolutions of each stage. */
+  readonly #stages: Conv2d[][] = [];
 
   /** Declares the convolutions up to `layer` as parameters `conv1_1.weight`, … (frozen: not for an optimiser). */
   constructor(
@@ -39,30 +40,39 @@ export class Vgg19 {
   ) {
     let from = 3;
     for (const [stage, widths] of STAGES.entries()) {
+      const convolutions: Conv2d[] = [];
+      this.#stages.push(convolutions);
       for (const [i, to] of widths.entries()) {
         const id = `${stage + 1}_${i + 1}`;
-        this.#convolutions.push({ layer: id, stage, conv: new Conv2d(parameters, join(name, `conv${id}`), from, to) });
+        convolutions.push(new Conv2d(parameters, join(name, `conv${id}`), from, to));
         from = to;
         if (layer.endsWith(id)) return;
       }
     }
   }
 
-  /** x [N, 3, H, W] in [0, 1], channels in the network's order (BGR) → the features of `layer`. */
-  forward(x: Tensor): Tensor {
+  /**
+   * x [N, 3, H, W] in [0, 1], channels in the network's order (BGR) → the features of `layer`. With `recompute`, `grad`
+   * computes all but the ends of the stages again.
+   */
+  forward(x: Tensor, { recompute = false }: { readonly recompute?: boolean } = {}): Tensor {
     return scope("vgg", () => {
       const shape = [1, 3, 1, 1];
       const [mean, std] = this.order === "rgb" ? [MEAN.toReversed(), STD.toReversed()] : [MEAN, STD];
       const centred = sub(x, constant("imagenet mean", shape, mean));
-      let y = div(centred, constant("imagenet std", shape, std));
-      let stage = 0;
-      for (const convolution of this.#convolutions) {
-        if (convolution.stage !== stage) y = maxPool2d(y);
-        stage = convolution.stage;
-        const last = convolution === this.#convolutions.at(-1) && this.layer.startsWith("conv");
-        y = convolution.conv.forward(y, last ? {} : { activation: "relu" });
-      }
-      return y;
+      const first = div(centred, constant("imagenet std", shape, std));
+      return this.#stages.reduce((y, _, stage) => recomputed(() => this.#run(stage, y), recompute), first);
     });
+  }
+
+  #run(stage: number, x: Tensor): Tensor {
+    const convolutions = this.#stages[stage] as Conv2d[];
+    const last = stage === this.#stages.length - 1;
+    const bare = last && this.layer.startsWith("conv") ? convolutions.at(-1) : undefined;
+    const y = convolutions.reduce(
+      (features, conv) => conv.forward(features, conv === bare ? {} : { activation: "relu" }),
+      x,
+    );
+    return last ? y : maxPool2d(y);
   }
 }
