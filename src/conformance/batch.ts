@@ -29,6 +29,15 @@ export async function readBatch({ entry, set }: Trial): Promise<Batch> {
   return { lr: await stack("lr"), ref: await stack("ref"), refDown: await stack("ref_down"), hr: await stack("hr") };
 }
 
+/** The shapes and the data of a batch, for a plan or a trainer. */
+export function shapesOf({ lr, ref, refDown, hr }: Batch) {
+  return { lr: lr.shape, ref: ref.shape, refDown: refDown.shape, hr: hr.shape };
+}
+
+export function dataOf({ lr, ref, refDown, hr }: Batch) {
+  return { lr: lr.data, ref: ref.data, refDown: refDown.data, hr: hr.data };
+}
+
 function stackImages(images: readonly Image[], field: string): Stack {
   const [first] = images;
   if (!first) throw new ManifestError("a case lists no images", "Correct the manifest");

@@ -1,74 +1,54 @@
 /**
- * One step of the full objective: reconstruction, perceptual and relativistic adversarial loss. Five forward passes of the
- * discriminator, in the official order, each moving its running statistics.
+ * One step of the full objective, by the trainer: reconstruction, perceptual and relativistic adversarial loss. Five forward
+ * passes of the discriminator, in the official order, each moving its running statistics.
  */
-import { grad } from "../graph/grad.js";
-import { ADAM_HYPER_LENGTH, adam } from "../graph/ops/adam.js";
-import { bceWithLogits } from "../graph/ops/bce_with_logits.js";
-import { l1Loss } from "../graph/ops/l1_loss.js";
-import { add, scale, sub } from "../graph/ops/pointwise.js";
-import { mean } from "../graph/ops/reduce.js";
-import { Parameters } from "../graph/parameters.js";
-import { compile } from "../graph/plan.js";
-import type { Tensor } from "../graph/tensor.js";
-import { detach, reshape } from "../graph/view.js";
-import { Discriminator } from "../masa/discriminator.js";
-import { Masa } from "../masa/masa.js";
-import { Vgg19 } from "../masa/vgg.js";
-import { type Batch, readBatch } from "./batch.js";
+import type { Parameters } from "../graph/parameters.js";
+import type { Variable } from "../graph/tensor.js";
+import { OFFICIAL, type TrainerConfig } from "../train/config.js";
+import { Networks } from "../train/networks.js";
+import { type Recorded, Trainer } from "../train/trainer.js";
+import { type Batch, dataOf, readBatch, shapesOf } from "./batch.js";
 import { type Entry, ManifestError } from "./entry.js";
 import { gradientName, type Results, type Tensors } from "./graph_case.js";
-import { adamStep } from "./optimiser.js";
-import { declareMoments, difference, fillParameters, readAll } from "./parameters.js";
+import { adamSettings } from "./optimiser.js";
+import { difference, fillParameters, readAll } from "./parameters.js";
 import type { Trial } from "./trial.js";
-
-/** Half the cross-entropy of `logits` measured against the mean of the `others`. */
-export function relativistic(logits: Tensor, others: Tensor, label: number): Tensor {
-  return scale(bceWithLogits(sub(logits, reshape(mean(others), [1])), label), 0.5);
-}
-
-interface Networks {
-  readonly masa: Masa;
-  readonly vgg: Vgg19;
-  readonly discriminator: Discriminator;
-  readonly parameters: Readonly<Record<"generator" | "vgg" | "discriminator", Parameters>>;
-}
 
 export async function runGan(trial: Trial): Promise<void> {
   const { entry, set, device } = trial;
   const batch = await readBatch(trial);
-  const networks = declareNetworks(batch);
+  const hyper = hyperOf(trial);
+  const config = configOfCase(batch, hyper);
+  const networks = new Networks(config, batch.hr.shape[2]);
   const { parameters } = networks;
-  const moments = new Parameters();
   try {
     for (const [name, list] of entry.entries("params"))
       await fillParameters(device, parameterSet(networks, name), set.parameters(list));
-    const before = {
-      generator: await readAll(parameters.generator),
-      discriminator: await readAll(parameters.discriminator),
-    };
-    const results = await runStep(trial, networks, batch, moments);
-    const after = {
-      generator: await readAll(parameters.generator),
-      discriminator: await readAll(parameters.discriminator),
-    };
+    const before = await readNetworks(parameters);
+    const results = await runStep(trial, networks, config, batch);
+    const after = await readNetworks(parameters);
     compareScalars(trial, results);
     await compareOutputs(trial, results);
     await compareGradients(trial, results);
     await compareParameters(trial, before, after);
   } finally {
-    for (const set of [...Object.values(parameters), moments]) set.dispose();
+    networks.dispose();
   }
 }
 
-function declareNetworks({ hr }: Batch): Networks {
-  const parameters = { generator: new Parameters(), vgg: new Parameters(), discriminator: new Parameters() };
+/** The trainer's configuration for the case. */
+function configOfCase({ hr }: Batch, hyper: (name: string) => Entry): TrainerConfig {
+  const weight = lossWeights(hyper("losses").text("losses"));
+  const betas = (name: string) => adamSettings(hyper(name).entry(name)).betas;
   return {
-    parameters,
-    masa: new Masa({}, parameters.generator),
-    vgg: new Vgg19(parameters.vgg, "conv5_4"),
-    discriminator: new Discriminator(parameters.discriminator, hr.shape[2]),
+    ...OFFICIAL,
+    ...{ batch: hr.shape[0], rec: weight("L1"), per: weight("perceptual"), adv: weight("adversarial") },
+    ...{ betas: betas("adam_g"), discriminatorBetas: betas("adam_d") },
   };
+}
+
+async function readNetworks({ generator, discriminator }: Networks["parameters"]): Promise<Values> {
+  return { generator: await readAll(generator!), discriminator: await readAll(discriminator!) };
 }
 
 function parameterSet({ parameters }: Networks, name: string): Parameters {
@@ -99,53 +79,22 @@ function lossWeights(text: string): LossWeights {
   return (name) => weights.get(name) ?? 0;
 }
 
-type Images = Record<"lr" | "ref" | "refDown" | "hr", Tensor>;
-type Indices = Record<"coarseIndex" | "fineIndex", Tensor>;
-
-/** Records the step; all that can be compared comes out by name. */
-function recordStep({ masa, vgg, discriminator, parameters }: Networks, moments: Parameters, weight: LossWeights) {
-  const [variablesG, variablesD] = [parameters.generator.trainable, parameters.discriminator.trainable];
-  const [momentsG, momentsD] = [declareMoments(moments, variablesG), declareMoments(moments, variablesD)];
-  return (images: Images, indices: Indices, adamG: Tensor, adamD: Tensor): Tensors => {
-    const { hr } = images;
-    const { sr } = masa.forward(images, indices);
-    const fake = detach(sr);
-
-    // The discriminator's step: each side of its loss sees the other side's mean as a constant.
-    const fakeBefore = discriminator.forward(fake);
-    const real = discriminator.forward(hr);
-    const fakeAgain = discriminator.forward(fake);
-    const lossD = add(relativistic(real, detach(fakeBefore), 1), relativistic(fakeAgain, detach(real), 0));
-    const gradientsD = grad(lossD, variablesD);
-    adam(variablesD, gradientsD, momentsD, adamD);
-
-    // The generator's: here the mean over the fakes has a gradient.
-    const realAfter = detach(discriminator.forward(hr));
-    const fakeAfter = discriminator.forward(sr);
-    const adversarial = add(relativistic(realAfter, fakeAfter, 0), relativistic(fakeAfter, realAfter, 1));
-    const l1 = l1Loss(sr, hr);
-    const features = vgg.forward(sr);
-    const perceptual = l1Loss(features, detach(vgg.forward(hr)));
-    const losses = { L1: l1, perceptual, adversarial };
-    const total = Object.entries(losses)
-      .map(([name, loss]) => scale(loss, weight(name)))
-      .reduce(add);
-    const gradientsG = grad(total, variablesG);
-    adam(variablesG, gradientsG, momentsG, adamG);
-
-    return {
-      l1,
-      perceptual,
-      adversarial_g: adversarial,
-      d_loss: lossD,
-      total,
-      out: sr,
-      "vgg_conv5_4(out)": features,
-      ...Object.fromEntries([fakeBefore, real, fakeAgain, realAfter, fakeAfter].map((pass, i) => [logits(i), pass])),
-      ...Object.fromEntries(variablesG.map(({ name }, i) => [`g ${gradientName(name)}`, gradientsG[i]!])),
-      ...Object.fromEntries(variablesD.map(({ name }, i) => [`d ${gradientName(name)}`, gradientsD[i]!])),
-    };
-  };
+/** What is compared, by the names of the manifest. */
+function observe({ variablesG, variablesD }: Record<string, readonly Variable[]>) {
+  return ({ sr, losses, logits: passes, features, gradients }: Recorded): Tensors => ({
+    ...{
+      l1: losses.rec!,
+      perceptual: losses.per!,
+      adversarial_g: losses.adv!,
+      d_loss: losses.dis!,
+      total: losses.total!,
+    },
+    out: sr,
+    "vgg_conv5_4(out)": features!,
+    ...Object.fromEntries(passes.map((pass, i) => [logits(i), pass])),
+    ...Object.fromEntries(variablesG!.map(({ name }, i) => [`g ${gradientName(name)}`, gradients.generator[i]!])),
+    ...Object.fromEntries(variablesD!.map(({ name }, i) => [`d ${gradientName(name)}`, gradients.discriminator[i]!])),
+  });
 }
 
 /** The discriminator's output in its forward pass `i` of five. */
@@ -153,40 +102,23 @@ function logits(i: number): string {
   return `logits ${i}`;
 }
 
-async function runStep(trial: Trial, networks: Networks, batch: Batch, moments: Parameters): Promise<Results> {
-  const { device } = trial;
+async function runStep(trial: Trial, networks: Networks, config: TrainerConfig, batch: Batch): Promise<Results> {
   const hyper = hyperOf(trial);
-  const step = recordStep(networks, moments, lossWeights(hyper("losses").text("losses")));
-  await moments.allocate(device);
   const [coarse, fine] = [await readIndices(trial, "coarse_index"), await readIndices(trial, "fine_index")];
-  const { lr, ref, refDown, hr } = batch;
-  const specs = {
-    lr: lr.shape,
-    ref: ref.shape,
-    refDown: refDown.shape,
-    hr: hr.shape,
-    coarseIndex: coarse.spec,
-    fineIndex: fine.spec,
-    adamG: [ADAM_HYPER_LENGTH],
-    adamD: [ADAM_HYPER_LENGTH],
-  };
-  const plan = await compile(device, specs, ({ coarseIndex, fineIndex, adamG, adamD, ...images }) =>
-    step(images, { coarseIndex, fineIndex }, adamG, adamD),
-  );
+  const { generator, discriminator } = networks.parameters;
+  const trainer = await Trainer.create(trial.device, networks, config, shapesOf(batch), {
+    indices: { coarseIndex: coarse.shape, fineIndex: fine.shape },
+    observe: observe({ variablesG: generator!.trainable, variablesD: discriminator!.trainable }),
+  });
   try {
-    const data = {
-      lr: lr.data,
-      ref: ref.data,
-      refDown: refDown.data,
-      hr: hr.data,
-      coarseIndex: coarse.data,
-      fineIndex: fine.data,
-      adamG: adamStep(hyper("adam_g").entry("adam_g"), 1),
-      adamD: adamStep(hyper("adam_d").entry("adam_d"), 1),
-    };
-    return await plan.run(data, trial.watch(""));
+    const data = { ...dataOf(batch), coarseIndex: coarse.data, fineIndex: fine.data };
+    const rate = (name: string) => adamSettings(hyper(name).entry(name)).lr;
+    const rates = { lr: rate("adam_g"), discriminatorLr: rate("adam_d") };
+    const { observed, skipped } = await trainer.step(data, rates, trial.watch("").onProgress);
+    if (skipped) trial.fail(skipped, "is infinite or no number");
+    return observed as Results;
   } finally {
-    plan.dispose();
+    trainer.dispose();
   }
 }
 
@@ -198,7 +130,7 @@ async function readIndices(trial: Trial, name: string) {
     source === trial.entry
       ? await trial.values(spec)
       : (await trial.set.tensor(source.text("file"), spec.text("key"))).data;
-  return { spec: { shape: spec.shape(), dtype: "i32" as const }, data: Int32Array.from(values) };
+  return { shape: spec.shape(), data: Int32Array.from(values) };
 }
 
 function compareScalars(trial: Trial, results: Results): void {

@@ -8,11 +8,17 @@ import { type Entry, ManifestError, UnsupportedError } from "./entry.js";
 import { buildInputs } from "./graph_case.js";
 import type { Trial } from "./trial.js";
 
-/** The fields of `adamHyper` from `{ lr, betas, eps, weight_decay? }`; `step` counts from 1. */
-export function adamStep(hyper: Entry, step: number): Float32Array {
+/** `{ lr, betas, eps, weight_decay? }` of a case. */
+function adamOf(hyper: Entry) {
   if (hyper.number("weight_decay", 0) !== 0) throw new UnsupportedError(`${hyper.where}: weight decay cannot run`);
-  const betas = hyper.numbers("betas") as [number, number];
-  return adamHyper({ lr: hyper.number("lr"), betas, eps: hyper.number("eps"), step });
+  return { lr: hyper.number("lr"), betas: hyper.numbers("betas") as [number, number], eps: hyper.number("eps") };
+}
+
+/** The same for the trainer, whose eps is PyTorch's default. */
+export function adamSettings(hyper: Entry): { readonly lr: number; readonly betas: readonly [number, number] } {
+  const { eps, ...settings } = adamOf(hyper);
+  if (eps !== 1e-8) throw new UnsupportedError(`${hyper.where}: the trainer's eps is 1e-8, not ${eps}`);
+  return settings;
 }
 
 /** Outputs are [steps, n]: the parameter and its moments after each step. */
@@ -40,7 +46,7 @@ export async function runAdam(trial: Trial): Promise<void> {
     for (let step = 1; step <= hyper.number("steps"); step++) {
       const gradient = inputs.get(`grad_step${step}`);
       if (!gradient) throw new ManifestError(`${entry.where} has no input grad_step${step}`, "Correct the manifest");
-      const after = await plan.run({ gradient: gradient.data, hyper: adamStep(hyper, step) });
+      const after = await plan.run({ gradient: gradient.data, hyper: adamHyper({ ...adamOf(hyper), step }) });
       for (const [name, values] of Object.entries(after)) history[name]?.push(...values);
     }
     plan.dispose();

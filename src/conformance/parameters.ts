@@ -1,8 +1,6 @@
-/** What networks carry from run to run: parameters as a case describes them, and the moments of their optimiser. */
+/** The parameters of networks, as a case describes them. */
 import type { Device } from "../gpu/device.js";
-import type { Moments } from "../graph/ops/adam.js";
-import { type Parameters, zeros } from "../graph/parameters.js";
-import type { Variable } from "../graph/tensor.js";
+import type { Parameters } from "../graph/parameters.js";
 import { ManifestError } from "./entry.js";
 import { fill } from "./formula.js";
 import type { ParameterFormula } from "./manifest.js";
@@ -28,13 +26,6 @@ export async function fillParameters(device: Device, parameters: Parameters, lis
     const count = shape.reduce((product, side) => product * side, 1);
     parameters.write(parameters.all[i]!, fill({ seed, scale, offset }, count) as Float32Array);
   }
-}
-
-/** Adam's two means for each of `variables`. */
-export function declareMoments(moments: Parameters, variables: readonly Variable[]): Moments {
-  const declare = (suffix: string) =>
-    variables.map(({ name, shape }) => moments.declare(`${name} ${suffix}`, shape, zeros, false));
-  return { expAvg: declare("exp_avg"), expAvgSq: declare("exp_avg_sq") };
 }
 
 /** The values of all parameters, by name. */

@@ -1,16 +1,13 @@
-/** Training: several Adam steps on the reconstruction loss, each with the golden matches of its step handed in. */
-import { grad } from "../graph/grad.js";
-import { ADAM_HYPER_LENGTH, adam, type Moments } from "../graph/ops/adam.js";
-import { l1Loss } from "../graph/ops/l1_loss.js";
-import { Parameters } from "../graph/parameters.js";
-import { compile, type Plan } from "../graph/plan.js";
-import { Masa } from "../masa/masa.js";
-import { type Batch, MatchProbe, readBatch } from "./batch.js";
+/** Training: several steps of the trainer on the reconstruction loss, each with the golden matches of its step handed in. */
+import { OFFICIAL } from "../train/config.js";
+import { Networks } from "../train/networks.js";
+import { Trainer } from "../train/trainer.js";
+import { type Batch, dataOf, MatchProbe, readBatch, shapesOf } from "./batch.js";
 import type { Check } from "./compare.js";
 import { type Entry, UnsupportedError } from "./entry.js";
 import { runGan } from "./gan.js";
-import { adamStep } from "./optimiser.js";
-import { declareMoments, difference, fillParameters, readAll } from "./parameters.js";
+import { adamSettings } from "./optimiser.js";
+import { difference, fillParameters, readAll } from "./parameters.js";
 import type { Trial } from "./trial.js";
 
 export async function runTraining(trial: Trial): Promise<void> {
@@ -19,84 +16,69 @@ export async function runTraining(trial: Trial): Promise<void> {
   if (!entry.has("steps")) return runGan(trial);
   const hyper = entry.entry("hyper");
   if (!hyper.text("loss").startsWith("L1")) throw new UnsupportedError(`loss ${hyper.text("loss")} is unknown`);
-  const masa = new Masa();
-  const optimiser = new Parameters();
+  const steps = entry.list("steps");
+  const batch = await readBatch(trial);
+  const { lr, betas } = adamSettings(hyper);
+  const config = { ...OFFICIAL, betas, batch: batch.lr.shape[0] };
+  const networks = new Networks(config);
   try {
-    await fillParameters(device, masa.parameters, set.parameters(entry.entry("params")));
-    const steps = entry.list("steps");
-    const batch = await readBatch(trial);
-    const moments = declareMoments(optimiser, masa.parameters.trainable);
-    await optimiser.allocate(device);
-    const plan = await planStep(trial, masa, moments, batch, steps[0]!);
-    const initial = await readAll(masa.parameters);
+    await fillParameters(device, networks.masa.parameters, set.parameters(entry.entry("params")));
+    const trainer = await createTrainer(trial, networks, config, batch, steps[0]!);
+    const initial = await readAll(networks.masa.parameters);
     try {
-      for (const step of steps) await compareStep(trial, masa, plan, batch, step, initial);
+      for (const step of steps) await compareStep(trial, trainer, lr, batch, step, initial);
     } finally {
-      plan.dispose();
+      trainer.dispose();
     }
   } finally {
-    masa.parameters.dispose();
-    optimiser.dispose();
+    networks.dispose();
   }
 }
 
-type StepInput = "lr" | "ref" | "refDown" | "hr" | "coarseIndex" | "fineIndex" | "hyper";
-
-function planStep(
-  trial: Trial,
-  masa: Masa,
-  moments: Moments,
+/** It also observes what the network would have matched by itself, from the given coarse matches on. */
+function createTrainer(
+  { device }: Trial,
+  networks: Networks,
+  config: typeof OFFICIAL,
   batch: Batch,
   step: Entry,
-): Promise<Plan<StepInput, "loss" | "fineIndex">> {
-  const index = (name: string) => ({ shape: step.entry(name).shape(), dtype: "i32" as const });
-  const specs = {
-    lr: batch.lr.shape,
-    ref: batch.ref.shape,
-    refDown: batch.refDown.shape,
-    hr: batch.hr.shape,
-    coarseIndex: index("coarse_index"),
-    fineIndex: index("fine_index"),
-    hyper: [ADAM_HYPER_LENGTH],
-  };
-  return compile(trial.device, specs, ({ hr, coarseIndex, fineIndex, hyper, ...images }) => {
-    const seen = new MatchProbe();
-    const { sr } = masa.forward(images, { coarseIndex, fineIndex, probe: seen.probe });
-    const loss = l1Loss(sr, hr);
-    const own = seen.ownMatches(masa, { coarseIndex });
-    const variables = masa.parameters.trainable;
-    adam(variables, grad(loss, variables), moments, hyper);
-    return { loss, fineIndex: own.fineIndex };
+): Promise<Trainer> {
+  const seen = new MatchProbe();
+  const shape = (name: string) => step.entry(name).shape();
+  return Trainer.create(device, networks, config, shapesOf(batch), {
+    indices: { coarseIndex: shape("coarse_index"), fineIndex: shape("fine_index") },
+    probe: seen.probe,
+    observe: ({ inputs: { coarseIndex } }) => {
+      const { fineIndex } = seen.ownMatches(networks.masa, { coarseIndex: coarseIndex! });
+      return { fineIndex };
+    },
   });
 }
 
 async function compareStep(
   trial: Trial,
-  masa: Masa,
-  plan: Plan<StepInput, "loss" | "fineIndex">,
-  { lr, ref, refDown, hr }: Batch,
+  trainer: Trainer,
+  lr: number,
+  batch: Batch,
   step: Entry,
   initial: ReadonlyMap<string, Float32Array>,
 ): Promise<void> {
   const number = step.number("step");
   const data = {
-    lr: lr.data,
-    ref: ref.data,
-    refDown: refDown.data,
-    hr: hr.data,
+    ...dataOf(batch),
     coarseIndex: Int32Array.from(await trial.values(step.entry("coarse_index"))),
     fineIndex: Int32Array.from(await trial.values(step.entry("fine_index"))),
-    hyper: adamStep(trial.entry.entry("hyper"), number),
   };
-  const { loss, fineIndex } = await plan.run(data, trial.watch(`step ${number}`));
-  trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), loss[0]!);
-  const after = await readAll(masa.parameters);
+  const { onProgress } = trial.watch(`step ${number}`);
+  const { losses, observed } = await trainer.step(data, { lr, discriminatorLr: lr }, onProgress);
+  trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), losses.rec!);
+  const after = await readAll(trainer.networks.masa.parameters);
   for (const [name, spec] of step.entries("params"))
     await trial.compare(`step ${number} ${name}`, spec, after.get(name));
   const change = (name: string) => difference(after.get(name), initial.get(name));
   await trial.compareSummaries(`step ${number} change`, step.entry("param_change_summary"), change, { gates: isNorm });
   const margins = await trial.values(step.entry("fine_margin"));
-  await trial.compare(`step ${number} own fine_index`, step.entry("fine_index"), fineIndex, margins);
+  await trial.compare(`step ${number} own fine_index`, step.entry("fine_index"), observed.fineIndex, margins);
 }
 
 /** An element whose gradient is rounding noise moves by a full step of Adam either way: only the norm is sharp. */

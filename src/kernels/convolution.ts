@@ -11,7 +11,7 @@
  */
 import { gatherConvolution, gatherTransposition } from "./convolution_gather.js";
 import { weightGradient as sumWeightGradient } from "./convolution_weight_gradient.js";
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
 
 /** How the kernel's window moves, the same along both sides. */
 export interface Window {
@@ -47,8 +47,12 @@ export type Variant = "plain" | "tiles" | "strips";
 const LEAST_WORK = 1 << 18;
 
 function chosenVariant({ machine }: Recorder, products: number): Variant {
-  if (products < LEAST_WORK) return "plain";
-  return machine.software && machine.subgroupMinSize >= 8 ? "strips" : "tiles";
+  return products < LEAST_WORK ? "plain" : fastVariant(machine);
+}
+
+/** The fast variant that suits a machine. */
+export function fastVariant({ software, subgroupMinSize }: Omit<Machine, "limits">): "tiles" | "strips" {
+  return software && subgroupMinSize >= 8 ? "strips" : "tiles";
 }
 
 /** Multiply-adds of a convolution between tensors of these shapes. */

@@ -28,9 +28,10 @@ export const MASA: MasaConfig = {
 /** Side of a matched patch. The fused kernels are written for it. */
 export const PATCH = 3;
 
-/** The official numbers with some changed. Throws `ShapeError` for one that makes no network. */
+/** The official numbers with some changed; other fields are left out. Throws `ShapeError` for one that makes no network. */
 export function masaConfig(changes: Partial<MasaConfig> = {}): MasaConfig {
-  const config = { ...MASA, ...changes };
+  const known = Object.entries(changes).filter(([key, value]) => Object.hasOwn(MASA, key) && value !== undefined);
+  const config: MasaConfig = { ...MASA, ...Object.fromEntries(known) };
   const whole = [...config.encoderBlocks, ...config.decoderBlocks];
   if (
     !whole.every((count) => Number.isInteger(count) && count >= 0) ||

@@ -144,9 +144,9 @@ export class Checkpoints {
   async save(step: number, checkpoint: Checkpoint, { best = false } = {}): Promise<string> {
     requireCount("step", step, 0);
     const path = join(this.folder, `step-${String(step).padStart(8, "0")}.safetensors`);
-    await writeCheckpoint(path, checkpoint);
-    this.#unreadable.delete(path);
     if (best) await this.#saveBest(path, checkpoint);
+    else await writeCheckpoint(path, checkpoint);
+    this.#unreadable.delete(path);
     await this.#removeOlder(step);
     return path;
   }
@@ -173,14 +173,24 @@ export class Checkpoints {
     );
   }
 
-  /** A second name of the same file, which costs no room; a second file where the file system has no such names. */
+  /** Whether there is any checkpoint, readable or not. */
+  async isUsed(): Promise<boolean> {
+    return (await this.#list()).length > 0;
+  }
+
+  /**
+   * The best comes first: a run that dies in between goes on from an earlier step and finds this one again, whereas a run
+   * that knows this step must find it saved as the best. The step is a second name of the same file, which costs no room,
+   * and a second file where the file system has no such names.
+   */
   async #saveBest(path: string, checkpoint: Checkpoint): Promise<void> {
     const best = join(this.folder, BEST);
+    await writeCheckpoint(best, checkpoint);
     try {
-      await linkFileAtomic(path, best);
+      await linkFileAtomic(best, path);
     } catch (cause) {
       if (!(cause instanceof OutputError)) throw cause;
-      await writeCheckpoint(best, checkpoint);
+      await writeCheckpoint(path, checkpoint);
     }
   }
 

@@ -1,0 +1,173 @@
+/** `masa train`: from a folder of image pairs to a network. */
+import { SingleBar } from "cli-progress";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { formatBytes } from "../gpu/errors.js";
+import {
+  DEFAULT_PRESET,
+  OFFICIAL,
+  PRESETS,
+  readConfigFile,
+  readValue,
+  TRAIN_OPTIONS,
+  type TrainChanges,
+  type TrainKey,
+} from "../train/config.js";
+import type { StepEvent, TrainEvents, ValidationEvent } from "../train/run.js";
+import { addCommand, formatDuration, Progress, pathArgument, runCommand } from "./command.js";
+
+const EXAMPLES = `
+Presets (${DEFAULT_PRESET} unless another is given; options and the config file change single values):
+${Object.entries(PRESETS)
+  .map(([name, { help }]) => `  ${name.padEnd(9)} ${help}`)
+  .join("\n")}
+
+The data is a folder with train/input/NAME.png and train/ref/NAME.png (CUFED), input and ref, or a pairs.csv with the
+columns hr,ref. 'masa pairs' cuts such pairs out of any photographs. The run's folder gets config.json, checkpoints,
+metrics.jsonl, tensorboard/ and samples/, pictures of what the network makes of the validation cases.
+
+Ctrl-C finishes the step and saves; --resume goes on from there, with the same bits as without the stop. Every checkpoint
+serves 'masa upscale --weights' and 'masa evaluate --weights'. A config file has the options' names in camel case:
+  { "preset": "small", "data": "pairs", "batch": 4, "clip": 1 }
+
+Examples:
+  masa pairs --photos ~/Pictures --out pairs
+  masa train --preset tiny --data pairs --out runs/tiny --steps 500       minutes on a CPU
+  masa train --data CUFED --out runs/rec                                  the official MASA-rec
+  masa train --preset masa --data CUFED --out runs/gan --init runs/rec/checkpoints/best.safetensors --vgg vgg19-dcbb9e9d.pth
+  masa train --out runs/rec --resume
+`;
+
+/** Seconds between two lines where stderr is no terminal. */
+const LINE_SECONDS = 10;
+
+interface Options extends Partial<Record<TrainKey, unknown>> {
+  readonly out: string;
+  readonly config?: string;
+  readonly preset?: string;
+  readonly resume?: boolean;
+  readonly adapter?: string;
+}
+
+export function addTrain(program: Command): void {
+  const command = addCommand(program, "train", "train a network on pairs of images")
+    .requiredOption("--out <folder>", "the run's folder", pathArgument)
+    .addOption(new Option("--preset <name>", "what to train").choices(Object.keys(PRESETS)))
+    .option("--config <file>", "JSON with any of the options below", pathArgument)
+    .option("--resume", "go on from the newest checkpoint of the run in --out")
+    .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)");
+  for (const [key, { argument, help }] of Object.entries(TRAIN_OPTIONS)) {
+    const value = (OFFICIAL as Readonly<Record<string, unknown>>)[key];
+    const official = value === null || value === undefined ? "" : ` (${value})`;
+    command.option(`--${kebab(key)} <${argument}>`, help + official, (text) => checked(key, text));
+  }
+  command.addHelpText("after", EXAMPLES).action(runCommand("train", trainFiles));
+}
+
+function kebab(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function checked(key: string, text: string): unknown {
+  try {
+    return readValue(key, text);
+  } catch (fault) {
+    throw new InvalidArgumentError((fault as Error).message);
+  }
+}
+
+async function trainFiles(signal: AbortSignal, options: Options): Promise<void> {
+  const { out, config: file, resume = false, adapter, ...given } = options;
+  const { openDevice } = await import("../platform/node.js");
+  const { train } = await import("../train/run.js");
+  const changes = { ...(file !== undefined && (await readConfigFile(file))), ...given };
+  const device = await openDevice({ adapter });
+  const display = new Display();
+  try {
+    display.say(`adapter: ${device.info.name}`);
+    const { step, stopped, skipped, best, checkpoint } = await train(device, {
+      ...{ out, config: changes as TrainChanges, resume, signal },
+      ...display.events,
+    });
+    display.stop();
+    if (skipped > 0) display.say(`${skipped} steps were skipped: they had no finite gradient`);
+    if (best) display.say(`best: ${best.psnr.toFixed(2)} dB at step ${best.step}, ${out}/checkpoints/best.safetensors`);
+    display.say(`${stopped ? "stopped" : "done"} at step ${step}, ${checkpoint}`);
+    if (stopped) display.say(`Go on with: masa train --out ${out} --resume`);
+    signal.throwIfAborted();
+  } finally {
+    display.stop();
+    device.close();
+  }
+}
+
+/** One line that tells how the run goes: a bar on a terminal, otherwise a line every few seconds. */
+class Display {
+  readonly #checking = new Progress();
+  #bar: SingleBar | undefined;
+  #lastLine = 0;
+  #firstStep: { readonly step: number; readonly time: number } | undefined;
+
+  readonly events: TrainEvents = {
+    onMessage: (text) => this.say(text),
+    onCheck: (done, total) => this.#checking.update("checking", done, total),
+    onStep: (event) => this.#step(event),
+    onValidation: (event) => this.#validation(event),
+  };
+
+  /** A line of the report. */
+  say(text: string): void {
+    this.stop();
+    process.stdout.write(`${text}\n`);
+  }
+
+  stop(): void {
+    this.#checking.stop();
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  #step(event: StepEvent): void {
+    this.#firstStep ??= { step: event.step, time: performance.now() };
+    const { step, steps, skipped } = event;
+    if (skipped !== undefined) this.say(`step ${step} is skipped: ${skipped} is infinite or no number`);
+    const line = this.#describe(event);
+    if (!process.stderr.isTTY) {
+      const now = performance.now();
+      if (now - this.#lastLine < 1000 * LINE_SECONDS && step < steps) return;
+      this.#lastLine = now;
+      process.stderr.write(`step ${step}/${steps} · ${line}\n`);
+      return;
+    }
+    if (!this.#bar) {
+      const format = "{bar} {value}/{total} · {line}";
+      this.#bar = new SingleBar({ format, barsize: 16, hideCursor: false, linewrap: false, stream: process.stderr });
+      this.#bar.start(steps, step, { line });
+    }
+    this.#bar.update(step, { line });
+  }
+
+  #describe({ epoch, losses, imagesPerSecond, gpuBytes, step, steps }: StepEvent): string {
+    const shown = Object.keys(losses).length === 2 ? { rec: losses.rec ?? losses.total } : losses;
+    const values = Object.entries(shown).map(([name, loss]) => `${name} ${Number(loss).toPrecision(3)}`);
+    return [
+      `epoch ${epoch}`,
+      ...values,
+      `${imagesPerSecond.toPrecision(2)} images/s`,
+      `${this.#remaining(step, steps)} left`,
+      formatBytes(gpuBytes),
+    ].join(" · ");
+  }
+
+  #remaining(step: number, steps: number): string {
+    const { step: first, time } = this.#firstStep ?? { step, time: 0 };
+    if (step === first) return "?";
+    return formatDuration(((performance.now() - time) / (step - first)) * (steps - step));
+  }
+
+  #validation({ step, mean, best, sheet }: ValidationEvent): void {
+    const { psnr, ssim, bicubicPsnr, bicubicSsim } = mean;
+    const scores = `PSNR-Y ${psnr.toFixed(2)} dB, SSIM-Y ${ssim.toFixed(4)}`;
+    const bicubic = `(bicubic ${bicubicPsnr.toFixed(2)} dB, ${bicubicSsim.toFixed(4)})`;
+    this.say(`step ${step}: ${scores} ${bicubic}${best ? ", the best so far" : ""}${sheet ? ` · ${sheet}` : ""}`);
+  }
+}

@@ -1,0 +1,365 @@
+/**
+ * Everything a training run can be told, in one table: the keys of a config file, the options of `masa train` and the
+ * fields of the API are the same, with the same checks.
+ */
+import { readFile } from "node:fs/promises";
+import { UserError } from "../files/errors.js";
+import { MASA, type MasaConfig } from "../masa/config.js";
+import type { VggLayer } from "../masa/vgg.js";
+
+/** What a training run is told cannot be meant. All faults are listed together. */
+export class ConfigError extends UserError {
+  override readonly name = "ConfigError";
+}
+
+export type Schedule = "cosine" | "constant" | "step";
+
+export interface TrainConfig extends MasaConfig {
+  /** Folder or .csv file with the training pairs (see data/layouts.ts). */
+  readonly data: string;
+  /** Folder or .csv file with test cases; without it those of `data`, else some of its pairs are held out. */
+  readonly validate: string | null;
+  /** Side of the training images. */
+  readonly size: number;
+  /** Samples in a step. */
+  readonly batch: number;
+  /** Samples that the GPU takes at once; their gradients are added up to those of the batch. */
+  readonly microBatch: number | null;
+  /** Flips, turns, colour changes, exchange of image and reference. */
+  readonly augment: boolean;
+  /** Epoch from which images are flipped and turned (officially 30). */
+  readonly geometryFrom: number;
+
+  /** Weights to begin with: .pth, .safetensors, or a training checkpoint. */
+  readonly init: string | null;
+  /** Factors of the losses: L1, perceptual, adversarial (paper, eq. 18). */
+  readonly rec: number;
+  readonly per: number;
+  readonly adv: number;
+  /** Weights of VGG19, for the perceptual loss. */
+  readonly vgg: string | null;
+  readonly vggLayer: VggLayer;
+  /** Channel order in which VGG19 sees images: `bgr` as officially, or the `rgb` that it was trained with. */
+  readonly vggOrder: "bgr" | "rgb";
+  /** Channels of the discriminator's first stage. */
+  readonly discriminatorChannels: number;
+
+  readonly lr: number;
+  readonly betas: readonly [number, number];
+  readonly discriminatorLr: number;
+  readonly discriminatorBetas: readonly [number, number];
+  readonly schedule: Schedule;
+  /** Epochs: half a period of the cosine, or between two steps. */
+  readonly period: number;
+  /** Factor of the learning rate at each step of the schedule `step`. */
+  readonly gamma: number;
+  /** Steps over which the learning rate rises from 0. */
+  readonly warmup: number;
+  /** Largest norm of all gradients together; longer ones are shortened. */
+  readonly clip: number | null;
+  /** Decay of a running average of the weights, which then is validated and saved as the network. */
+  readonly average: number | null;
+  /** Computes activations twice instead of keeping them. */
+  readonly recompute: boolean;
+  /** Steps in a row without a finite gradient after which training stops. */
+  readonly maxSkips: number;
+
+  readonly epochs: number;
+  /** Ends after so many steps, whatever the epoch. */
+  readonly steps: number | null;
+  readonly seed: number;
+  readonly workers: number | null;
+  readonly checkpointEvery: number;
+  /** Checkpoints kept besides the best. */
+  readonly keep: number;
+  readonly validateEvery: number;
+  readonly validateCases: number;
+}
+
+/** What the step on the GPU is told. */
+export type TrainerConfig = Omit<TrainConfig, "data">;
+
+export type TrainKey = keyof TrainConfig;
+
+/** What a preset or a user says; the rest is the default. */
+export type TrainChanges = Partial<TrainConfig> & { readonly preset?: string };
+
+/** Says what is wanted instead of a value. */
+class Wanted extends Error {}
+
+/** Reads a value of a config file or, as text, of the command line. Throws `Wanted`. */
+type Reader = (value: unknown) => unknown;
+
+export interface TrainOption {
+  readonly help: string;
+  /** The argument's name on the command line; an option without is a switch. */
+  readonly argument?: string;
+  readonly read: Reader;
+  /** A run that is resumed may be given another value: it does not change what is computed. */
+  readonly free?: boolean;
+}
+
+const number =
+  (least: number, most = Number.MAX_VALUE): Reader =>
+  (value) => {
+    const read = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+    if (typeof read === "number" && read >= least && read <= most) return read;
+    throw new Wanted(most < Number.MAX_VALUE ? `a number from ${least} to ${most}` : `a number of at least ${least}`);
+  };
+
+const count =
+  (least: number, multiple = 1): Reader =>
+  (value) => {
+    const read = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+    if (Number.isSafeInteger(read) && (read as number) >= least && (read as number) % multiple === 0) return read;
+    throw new Wanted(multiple > 1 ? `a multiple of ${multiple}` : `a whole number of at least ${least}`);
+  };
+
+const list =
+  (item: Reader, length?: number): Reader =>
+  (value) => {
+    const items = typeof value === "string" ? value.split(",") : value;
+    const what = length === undefined ? "numbers" : `${length} numbers`;
+    if (!Array.isArray(items) || (length === undefined ? items.length === 0 : items.length !== length))
+      throw new Wanted(`${what}, as ${length === 2 ? "0.9,0.999" : "1,2,3"}`);
+    try {
+      return items.map(item);
+    } catch (wanted) {
+      throw new Wanted(`${what}, each ${(wanted as Error).message}`);
+    }
+  };
+
+const flag: Reader = (value) => {
+  if (typeof value === "boolean") return value;
+  throw new Wanted("true or false");
+};
+
+const text: Reader = (value) => {
+  if (typeof value === "string" && value !== "") return value;
+  throw new Wanted("a name");
+};
+
+const choice =
+  (...choices: readonly string[]): Reader =>
+  (value) => {
+    if (choices.includes(value as string)) return value;
+    throw new Wanted(choices.join(" or "));
+  };
+
+const optional =
+  (read: Reader): Reader =>
+  (value) =>
+    value === null || value === "none" ? null : read(value);
+
+const layer: Reader = (value) => {
+  if (typeof value === "string" && /^(conv|relu)([1-2]_[12]|[3-5]_[1-4])$/.test(value)) return value;
+  throw new Wanted("a layer of VGG19, as conv5_4 or relu5_1");
+};
+
+/** In the order of `masa train --help`. */
+export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
+  data: { argument: "path", read: text, free: true, help: "folder or pairs.csv with the training pairs" },
+  validate: {
+    ...{ argument: "path", read: optional(text), free: true },
+    help: "test cases to validate with (default: those of the data, else some pairs are held out)",
+  },
+  steps: { argument: "number", read: optional(count(1)), free: true, help: "end after so many steps" },
+  epochs: { argument: "number", read: count(1), free: true, help: "end after so many epochs" },
+  batch: { argument: "number", read: count(1), help: "samples in a step" },
+  microBatch: {
+    ...{ argument: "number", read: optional(count(1)) },
+    help: "samples that the GPU takes at once; must divide the batch (default: all)",
+  },
+  size: { argument: "pixels", read: count(32, 32), help: "side of the training images, a multiple of 32" },
+  seed: { argument: "number", read: count(0), help: "of the first weights, the order and the augmentation" },
+  lr: { argument: "rate", read: number(0), help: "learning rate" },
+  schedule: { argument: "kind", read: choice("cosine", "constant", "step"), help: "cosine, constant or step" },
+  period: { argument: "epochs", read: number(1e-9), help: "of the cosine's half period, or between two steps" },
+  gamma: { argument: "factor", read: number(0, 1), help: "of the learning rate at each step of the schedule 'step'" },
+  warmup: { argument: "steps", read: count(0), help: "over which the learning rate rises from 0" },
+  betas: { argument: "pair", read: list(number(0, 1), 2), help: "of Adam" },
+  clip: { argument: "norm", read: optional(number(0)), help: "shorten the gradient to this norm" },
+  average: { argument: "decay", read: optional(number(0, 1)), help: "keep a running average of the weights, as 0.999" },
+  init: { argument: "file", read: optional(text), help: "weights to begin with (.pth, .safetensors, a checkpoint)" },
+  rec: { argument: "factor", read: number(0), help: "of the L1 loss" },
+  per: { argument: "factor", read: number(0), help: "of the perceptual loss; above 0 it wants --vgg" },
+  adv: { argument: "factor", read: number(0), help: "of the adversarial loss" },
+  vgg: {
+    ...{ argument: "file", read: optional(text), free: true },
+    help: "torchvision's VGG19 weights (vgg19-dcbb9e9d.pth), for the perceptual loss",
+  },
+  vggLayer: { argument: "layer", read: layer, help: "conv5_4 as the official code, or relu5_1 as the paper writes" },
+  vggOrder: { argument: "order", read: choice("bgr", "rgb"), help: "bgr as the official code, or rgb as VGG learned" },
+  discriminatorChannels: { argument: "number", read: count(1), help: "of the discriminator's first stage" },
+  discriminatorLr: { argument: "rate", read: number(0), help: "learning rate of the discriminator" },
+  discriminatorBetas: { argument: "pair", read: list(number(0, 1), 2), help: "of the discriminator's Adam" },
+  augment: { argument: "boolean", read: (value) => flag(asBoolean(value)), help: "flips, turns, colours, exchange" },
+  geometryFrom: { argument: "epoch", read: count(0), help: "from which images are flipped and turned" },
+  channels: { argument: "number", read: count(1), help: "of every layer of the network" },
+  encoderBlocks: { argument: "list", read: list(count(0), 3), help: "residual blocks of the encoder's levels" },
+  decoderBlocks: { argument: "list", read: list(count(0), 6), help: "of the decoder at L3, L2, L1, ×1, ×2, ×4" },
+  blockSize: { argument: "pixels", read: count(1), help: "side of an LR block in the coarse match" },
+  refBlockScale: { argument: "factor", read: number(1e-9), help: "of the window in Ref that a block searches" },
+  dilations: { argument: "list", read: list(count(1)), help: "of the coarse match" },
+  recompute: {
+    ...{ argument: "boolean", read: (value) => flag(asBoolean(value)), free: true },
+    help: "compute activations twice instead of keeping them: less memory, same bits",
+  },
+  maxSkips: { argument: "number", read: count(1), free: true, help: "steps in a row without a finite gradient" },
+  checkpointEvery: { argument: "steps", read: count(1), free: true, help: "between two checkpoints" },
+  keep: { argument: "number", read: count(1), free: true, help: "checkpoints kept besides the best" },
+  validateEvery: { argument: "steps", read: count(1), free: true, help: "between two validations" },
+  validateCases: { argument: "number", read: count(0), help: "how many cases validate at most; 0 for none" },
+  workers: { argument: "number", read: optional(count(1)), free: true, help: "threads that prepare images" },
+};
+
+function asBoolean(value: unknown): unknown {
+  return value === "true" ? true : value === "false" ? false : value;
+}
+
+/** The official training (paper, section 4.1), but for `data`. */
+export const OFFICIAL: TrainerConfig = {
+  ...MASA,
+  ...{ validate: null, size: 160, batch: 9, microBatch: null, augment: true, geometryFrom: 30 },
+  ...{ init: null, rec: 1, per: 0, adv: 0, vgg: null, vggLayer: "conv5_4", vggOrder: "bgr" },
+  ...{ lr: 1e-4, betas: [0.9, 0.999], schedule: "cosine", period: 500, gamma: 0.3, warmup: 0 },
+  ...{ discriminatorChannels: 64, discriminatorLr: 1e-4, discriminatorBetas: [0, 0.9] },
+  ...{ clip: null, average: null, recompute: false, maxSkips: 10, epochs: 500, steps: null, seed: 0, workers: null },
+  ...{ checkpointEvery: 500, keep: 3, validateEvery: 500, validateCases: 4 },
+};
+
+export const PRESETS: Readonly<Record<string, { readonly help: string; readonly changes: Partial<TrainConfig> }>> = {
+  "masa-rec": { help: "the official network on the L1 loss", changes: {} },
+  masa: { help: "all three losses, to begin with --init masa-rec's weights", changes: { per: 1, adv: 5e-3 } },
+  small: {
+    help: "32 channels and half the blocks: a GPU's afternoon",
+    changes: {
+      channels: 32,
+      encoderBlocks: [2, 2, 2],
+      decoderBlocks: [1, 1, 1, 6, 4, 2],
+      lr: 2e-4,
+      period: 200,
+      epochs: 200,
+    },
+  },
+  tiny: {
+    help: "16 channels, a block at each stage, small images: minutes on a CPU",
+    changes: {
+      ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1], size: 96, batch: 4 },
+      ...{ lr: 1e-3, schedule: "constant", warmup: 20, epochs: 100, geometryFrom: 0 },
+      ...{ checkpointEvery: 100, validateEvery: 100 },
+    },
+  },
+};
+
+export const DEFAULT_PRESET = "masa-rec";
+
+/**
+ * A whole configuration: the defaults, changed by the preset, changed by `changes` in their order. Throws `ConfigError`
+ * with every unknown key and every value that cannot be meant.
+ */
+export function trainConfig(...changes: readonly Readonly<Record<string, unknown>>[]): TrainConfig {
+  const merged: Record<string, unknown> = Object.assign({}, ...changes);
+  const faults: string[] = [];
+  const preset = merged.preset ?? DEFAULT_PRESET;
+  if (typeof preset !== "string" || !Object.hasOwn(PRESETS, preset))
+    faults.push(`preset is ${JSON.stringify(preset)}; there are ${Object.keys(PRESETS).join(", ")}`);
+  const config: Record<string, unknown> = { ...OFFICIAL, ...PRESETS[preset as string]?.changes };
+  for (const [key, value] of Object.entries(merged)) {
+    if (key === "preset" || value === undefined) continue;
+    try {
+      config[key] = readValue(key, value);
+    } catch (fault) {
+      faults.push((fault as Error).message);
+    }
+  }
+  faults.push(...contradictions(config as unknown as TrainConfig, faults.length > 0));
+  if (faults.length > 0)
+    throw new ConfigError(
+      `the configuration has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}`,
+      `Correct:\n  ${faults.join("\n  ")}`,
+    );
+  return config as unknown as TrainConfig;
+}
+
+/** One value of a key, as text or not. Throws `Wanted`. */
+export function readValue(key: string, value: unknown): unknown {
+  if (!Object.hasOwn(TRAIN_OPTIONS, key)) {
+    const near = nearest(key);
+    throw new Wanted(near ? `${key} is unknown; did you mean ${near}?` : `${key} is unknown`);
+  }
+  try {
+    return TRAIN_OPTIONS[key as TrainKey].read(value);
+  } catch (wanted) {
+    throw new Wanted(`${key} is ${JSON.stringify(value)}; ${(wanted as Error).message} is wanted`);
+  }
+}
+
+/** What each value allows alone and all together do not. */
+function contradictions(config: TrainConfig, known: boolean): string[] {
+  if (known) return [];
+  const { data, rec, per, adv, vgg, batch, microBatch } = config;
+  const faults: string[] = [];
+  if (data === undefined) faults.push("data is missing: the folder or pairs.csv with the training pairs");
+  if (rec + per + adv === 0) faults.push("rec, per and adv are 0: there is nothing to train for");
+  if (per > 0 && vgg === null)
+    faults.push(`per is ${per}, which wants vgg: the file vgg19-dcbb9e9d.pth of torchvision's VGG19; or set per to 0`);
+  if (microBatch !== null && batch % microBatch !== 0)
+    faults.push(`microBatch is ${microBatch}, which does not divide batch, ${batch}`);
+  return faults;
+}
+
+function nearest(key: string): string | undefined {
+  const ranked = Object.keys(TRAIN_OPTIONS).map((known) => [
+    editDistance(key.toLowerCase(), known.toLowerCase()),
+    known,
+  ]);
+  const [distance, known] = ranked.sort(([a], [b]) => (a as number) - (b as number))[0] as [number, string];
+  return distance <= Math.max(2, key.length / 3) ? known : undefined;
+}
+
+/** Levenshtein's. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1]));
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The object of a JSON config file. Throws `ConfigError`. */
+export async function readConfigFile(path: string): Promise<Readonly<Record<string, unknown>>> {
+  const bytes = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new ConfigError(`the config ${path} cannot be read: ${cause.message}`, "Check the path", { cause });
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes);
+  } catch (cause) {
+    throw new ConfigError(`the config ${path} is no JSON: ${(cause as Error).message}`, "Correct it there", { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new ConfigError(`the config ${path} is no JSON object`, 'Write it as {"preset": "tiny", "data": "pairs"}');
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The configuration of a run that goes on: the saved one with what `changes` may change. Throws `ConfigError` for what
+ * would change what is computed.
+ */
+export function resumedConfig(saved: TrainConfig, changes: Readonly<Record<string, unknown>>): TrainConfig {
+  const { preset: _, ...wanted } = changes;
+  const config = trainConfig({ ...saved, ...wanted });
+  const fixed = (Object.keys(wanted) as TrainKey[]).filter(
+    (key) => !TRAIN_OPTIONS[key].free && JSON.stringify(config[key]) !== JSON.stringify(saved[key]),
+  );
+  if (fixed.length > 0)
+    throw new ConfigError(
+      `the run was begun with ${fixed.map((key) => `${key} ${JSON.stringify(saved[key])}`).join(", ")}`,
+      `Leave ${fixed.join(", ")} away to go on as it began, or begin a new run with another --out`,
+    );
+  return config;
+}

@@ -1,0 +1,53 @@
+/** The networks of a training run: the one that is trained, and those that its losses ask. */
+import type { Device } from "../gpu/device.js";
+import { Parameters } from "../graph/parameters.js";
+import { Discriminator } from "../masa/discriminator.js";
+import { Masa } from "../masa/masa.js";
+import { Vgg19 } from "../masa/vgg.js";
+import type { TrainerConfig } from "./config.js";
+import type { Critics } from "./objective.js";
+import type { FillVgg } from "./vgg_weights.js";
+
+/** What a network has under its name; only those that the losses want are there. */
+export type NetworkName = "generator" | "discriminator" | "vgg";
+
+export class Networks implements Critics {
+  readonly masa: Masa;
+  readonly discriminator: Discriminator | undefined;
+  readonly vgg: Vgg19 | undefined;
+  readonly parameters: Readonly<Partial<Record<NetworkName, Parameters>>>;
+  readonly #given: boolean;
+
+  /**
+   * Declares the parameters. `side` is that of the training images; the discriminator takes no other. A `masa` that is
+   * given has its weights on the GPU already.
+   */
+  constructor(config: TrainerConfig, side = config.size, masa?: Masa) {
+    this.#given = masa !== undefined;
+    this.masa = masa ?? new Masa(config);
+    const parameters: Partial<Record<NetworkName, Parameters>> = { generator: this.masa.parameters };
+    if (config.adv > 0) {
+      parameters.discriminator = new Parameters();
+      this.discriminator = new Discriminator(parameters.discriminator, side, config.discriminatorChannels);
+    }
+    if (config.per > 0) {
+      parameters.vgg = new Parameters();
+      this.vgg = new Vgg19(parameters.vgg, config.vggLayer, "", config.vggOrder);
+    }
+    this.parameters = parameters;
+  }
+
+  /** Takes room on `device`. What is trained begins with weights drawn from `seed`; VGG19's come from `fillVgg`. */
+  async allocate(device: Device, seed: number, fillVgg?: FillVgg): Promise<void> {
+    const { generator, discriminator, vgg } = this.parameters;
+    if (!this.#given) await generator?.allocate(device, seed);
+    // Another seed, or the two networks would draw the same numbers.
+    await discriminator?.allocate(device, seed + 1);
+    if (vgg) await (fillVgg ? fillVgg(device, vgg) : vgg.allocate(device));
+  }
+
+  /** Frees the GPU memory. Safe to repeat. */
+  dispose(): void {
+    for (const parameters of Object.values(this.parameters)) parameters.dispose();
+  }
+}
