@@ -131,6 +131,31 @@ export class Progress {
   }
 }
 
+/** A line of the report, which begins where a status stood. */
+export function print(line: string): void {
+  clearStatus();
+  process.stdout.write(`${line}\n`);
+}
+
+/** Shows on a terminal what is going on, in a line that the next status or `print` replaces. */
+export function showStatus(text: string): void {
+  if (!process.stderr.isTTY) return;
+  clearStatus();
+  process.stderr.write(text.slice(0, process.stderr.columns - 1));
+}
+
+export function clearStatus(): void {
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+}
+
+/** Aborts when nobody reads the report any more (`| head -1`), for jobs that make nothing else. */
+export function unread(): AbortSignal {
+  const closed = new AbortController();
+  const reason = new Error("stopped, because nothing takes its output any more");
+  process.stdout.once("error", () => closed.abort(reason));
+  return closed.signal;
+}
+
 /** 340 → "340 ms", 1240 → "1.24 s", 125000 → "2 min 5 s". */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;

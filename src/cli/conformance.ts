@@ -1,7 +1,7 @@
 /** `masa conformance`: golden cases on this machine's adapter. */
 import type { Command } from "commander";
 import type { CaseResult, RunCases } from "../conformance/run.js";
-import { addCommand, pathArgument, runCommand, UsageError } from "./command.js";
+import { addCommand, pathArgument, print, runCommand, showStatus, UsageError, unread } from "./command.js";
 
 const EXAMPLES = `
 A set of golden cases is a folder with manifest.json and the files it names. Each line shows the case, the
@@ -56,37 +56,14 @@ async function conformance(signal: AbortSignal, folder: string, { filter = "", j
       return device;
     },
     onStep: showStep(cases.length),
-    onResult: (result: CaseResult) => {
-      clearStep();
-      print(caseLine(result, width));
-    },
+    onResult: (result: CaseResult) => print(caseLine(result, width)),
   });
   if (json !== undefined) await writeFileAtomic(json, new TextEncoder().encode(resultsJson(folder, adapter, results)));
   print(totalLine(results));
   if (results.some(({ passed }) => !passed)) process.exitCode = 1;
 }
 
-/** Aborts when nobody reads the report any more (`| head -1`): without a file it is all that a run is for. */
-function unread(): AbortSignal {
-  const closed = new AbortController();
-  const reason = new Error("stopped, because nothing takes its output any more");
-  process.stdout.once("error", () => closed.abort(reason));
-  return closed.signal;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 /** Shows on a terminal what is running now; long cases take minutes on a software adapter. */
 function showStep(count: number): NonNullable<RunCases["onStep"]> {
-  return (i, { name }, step) => {
-    if (!process.stderr.isTTY) return;
-    clearStep();
-    process.stderr.write(`${i + 1}/${count} ${name}${step ? `: ${step}` : ""}`.slice(0, process.stderr.columns - 1));
-  };
-}
-
-function clearStep(): void {
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  return (i, { name }, step) => showStatus(`${i + 1}/${count} ${name}${step ? `: ${step}` : ""}`);
 }

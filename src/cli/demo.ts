@@ -1,8 +1,8 @@
 /** `masa demo`: the upscale command on the bundled pair. */
-import { mkdir, rmdir } from "node:fs/promises";
+import { rmdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { OutputError } from "../files/errors.js";
+import { makeFolder } from "../files/atomic.js";
 import { addCommand, pathArgument, runCommand } from "./command.js";
 import { upscaleFiles } from "./upscale.js";
 
@@ -43,15 +43,4 @@ export function addDemo(program: Command): void {
         }
       }),
     );
-}
-
-/** Whether the folder is new. */
-async function makeFolder(path: string): Promise<boolean> {
-  try {
-    return (await mkdir(path, { recursive: true })) !== undefined;
-  } catch (cause) {
-    throw new OutputError(`the folder ${path} cannot be made (${(cause as Error).message})`, "Choose another", {
-      cause,
-    });
-  }
 }

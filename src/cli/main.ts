@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { addConformance } from "./conformance.js";
 import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
+import { addEvaluate } from "./evaluate.js";
 import { addPairs } from "./pairs.js";
 import { addUpscale } from "./upscale.js";
 
@@ -30,7 +31,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "masa: ")) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  for (const add of [addUpscale, addDemo, addConformance, addPairs, addDoctor]) add(program);
+  for (const add of [addUpscale, addDemo, addConformance, addPairs, addEvaluate, addDoctor]) add(program);
   return program;
 }
 

@@ -54,10 +54,10 @@ export async function linkFileAtomic(source: string, path: string): Promise<void
   }
 }
 
-/** Creates a folder and those above it where they are missing. Throws `OutputError`. */
-export async function makeFolder(path: string): Promise<void> {
+/** Creates a folder and those above it where they are missing; whether there was one to create. Throws `OutputError`. */
+export async function makeFolder(path: string): Promise<boolean> {
   try {
-    await mkdir(path, { recursive: true });
+    return (await mkdir(path, { recursive: true })) !== undefined;
   } catch (cause) {
     throw codeOf(cause) === "EEXIST"
       ? new OutputError(`cannot create the folder ${path}: a file has this name`, "Choose another name", { cause })

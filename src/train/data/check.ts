@@ -4,7 +4,7 @@
  * or damaged.
  */
 import { availableParallelism } from "node:os";
-import { REF_MULTIPLE } from "../../image/pairs.js";
+import { REF_MULTIPLE, STACKED_REF_SIZE } from "../../image/pairs.js";
 import { DataError } from "./errors.js";
 import type { Case, Pair } from "./layouts.js";
 import { Pool } from "./pool.js";
@@ -32,12 +32,16 @@ export function checkPairs(pairs: readonly Pair[], size: number, options?: Check
   );
 }
 
-/** Throws `DataError` with all faults unless every image of the test cases can be used. */
-export function checkCases(cases: readonly Case[], options?: CheckOptions): Promise<void> {
+/** Throws `DataError` with all faults unless every image of the test cases can be used; `stacked`: "all" references. */
+export function checkCases(
+  cases: readonly Case[],
+  { stacked = false, ...options }: CheckOptions & { readonly stacked?: boolean } = {},
+): Promise<void> {
+  const ref = { minimum: 1, ...(stacked && { maximum: STACKED_REF_SIZE }) };
   return checkFiles(
     cases.flatMap(({ hr, refs }) => [
       { path: hr, minimum: SMALLEST_TEST_IMAGE },
-      ...refs.map((path) => ({ path, minimum: 1 })),
+      ...refs.map((path) => ({ path, ...ref })),
     ]),
     "test images",
     options,
@@ -49,7 +53,7 @@ async function checkFiles(files: readonly CheckedFile[], what: string, options: 
   signal?.throwIfAborted();
   // A file that several pairs share is read once; the strictest of their demands counts.
   const byPath = new Map<string, CheckedFile>();
-  for (const file of files) if (file.minimum > (byPath.get(file.path)?.minimum ?? 0)) byPath.set(file.path, file);
+  for (const file of files) byPath.set(file.path, strictest(file, byPath.get(file.path)));
   const unique = [...byPath.values()];
   const pool = new Pool<Task, Result>(new URL("./worker.js", import.meta.url), availableParallelism());
   const abort = () => void pool.close(signal?.reason);
@@ -71,4 +75,10 @@ async function checkFiles(files: readonly CheckedFile[], what: string, options: 
     signal?.removeEventListener("abort", abort);
     await pool.close();
   }
+}
+
+function strictest(a: CheckedFile, b: CheckedFile = a): CheckedFile {
+  const any = Number.POSITIVE_INFINITY;
+  const maximum = Math.min(a.maximum ?? any, b.maximum ?? any);
+  return { path: a.path, minimum: Math.max(a.minimum, b.minimum), maximum };
 }

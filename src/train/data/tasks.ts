@@ -16,6 +16,8 @@ export interface CheckedFile {
   readonly path: string;
   /** The shortest side it may have. */
   readonly minimum: number;
+  /** The longest side it may have; default any. */
+  readonly maximum?: number;
 }
 
 export interface BatchTask {
@@ -49,11 +51,13 @@ export async function handle(task: Task): Promise<{ result: Result; transfer: Ar
 /** One line for each file that cannot be used. */
 async function check({ files }: CheckTask): Promise<string[]> {
   const faults: string[] = [];
-  for (const { path, minimum } of files) {
+  for (const { path, minimum, maximum = Number.POSITIVE_INFINITY } of files) {
     try {
       const { width, height } = await inspectImage(path);
       if (Math.min(width, height) < minimum)
         faults.push(`${path} has ${width}×${height} pixels, fewer than ${minimum}×${minimum}`);
+      if (Math.max(width, height) > maximum)
+        faults.push(`${path} has ${width}×${height} pixels, more than ${maximum}×${maximum}`);
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
       faults.push(error.problem);
