@@ -43,7 +43,7 @@ export async function linkFileAtomic(source: string, path: string): Promise<void
   const target = await resolveTarget(path);
   const temporary = besideTarget(target);
   try {
-    await link(source, temporary);
+    await link(await realpath(source), temporary);
     await rename(temporary, target);
     await syncFolder(dirname(target));
   } catch (cause) {

@@ -77,9 +77,13 @@ describe("atomic", () => {
       for (let i = 0; i < 2; i++) await linkFileAtomic(first, second);
       await writeFileAtomic(first, bytes("newer"));
       expect(await readFile(second, "utf8")).to.equal("new");
+      await symlink("first", join(folder, "link"));
+      await linkFileAtomic(join(folder, "link"), second);
+      expect((await lstat(second)).isSymbolicLink()).to.equal(false);
+      expect(await readFile(second, "utf8")).to.equal("newer");
       await failure(() => linkFileAtomic(join(folder, "none"), second), OutputError, /cannot write .*second/);
-      expect(await readFile(second, "utf8")).to.equal("new");
-      expect((await readdir(folder)).sort()).to.deep.equal(["first", "second"]);
+      expect(await readFile(second, "utf8")).to.equal("newer");
+      expect((await readdir(folder)).sort()).to.deep.equal(["first", "link", "second"]);
     }));
 
   it("makes folders", () =>
