@@ -7,8 +7,7 @@
  * and Python's `float()` turn into what they were; null would not say which of them a loss became.
  */
 import { readFile } from "node:fs/promises";
-import { dirname } from "node:path";
-import { checkTarget, removeLeftovers, writeFileAtomic } from "../../files/atomic.js";
+import { checkTarget, writeFileAtomic } from "../../files/atomic.js";
 import { UserError } from "../../files/errors.js";
 import { AppendFile } from "./append.js";
 
@@ -60,7 +59,6 @@ export async function readMetrics(path: string): Promise<MetricsRecord[]> {
 }
 
 async function cutBack(path: string, step: number): Promise<void> {
-  await removeLeftovers(dirname(path));
   await checkTarget(path);
   const text = await read(path);
   let kept = "";

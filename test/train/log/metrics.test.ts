@@ -54,8 +54,6 @@ describe("metrics", () => {
       const path = join(folder, "metrics.jsonl");
       const whole = Buffer.from(lines([1, 2, 3, 4, 5, 6].flatMap(recordsOf)));
       const checkpoint = Buffer.from(lines([1, 2, 3].flatMap(recordsOf))).length;
-      // Of a process that died while cutting back.
-      await writeFile(join(folder, `.metrics.jsonl.${2 ** 22 + 1}-0.tmp`), "");
       // A line of which only the end of line is missing is whole.
       for (let length = checkpoint - 1; length <= whole.length; length++) {
         await writeFile(path, whole.subarray(0, length));
