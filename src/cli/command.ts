@@ -1,7 +1,7 @@
 /**
  * What every subcommand shares: how it starts, ends and fails, how it shows progress, how it writes numbers.
  *
- * Exit codes: 0 done, 1 the job failed, 2 wrong usage, 130 interrupted.
+ * Exit codes: 0 done, 1 the job failed, 2 wrong usage, 130 interrupted, 143 terminated.
  *
  * A subcommand's file exports `add<Name>(program)`. It loads what needs Dawn inside its action (`await import(…)`), so
  * that `--help` is instant and `doctor` works where Dawn does not load.
@@ -12,6 +12,17 @@ import { Command, InvalidArgumentError } from "commander";
 /** The user asked for something that cannot be meant; exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+}
+
+/** What interrupts a job: Ctrl-C, and what ends a machine or a container. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+type Signal = keyof typeof EXIT_CODES;
+const SIGNALS = Object.keys(EXIT_CODES) as Signal[];
+
+class Interruption extends Error {
+  constructor(readonly signal: Signal) {
+    super(`interrupted by ${signal}`);
+  }
 }
 
 /** A new subcommand of `program`; its usage errors begin with `masa <name>:`. */
@@ -42,7 +53,7 @@ export function wholeNumber(least: number, of = 1): (text: string) => number {
 }
 
 /**
- * Wraps what a subcommand does for commander's `.action()`. The action gets a signal that Ctrl-C aborts, then
+ * Wraps what a subcommand does for commander's `.action()`. The action gets a signal that Ctrl-C or SIGTERM aborts, then
  * commander's arguments. It fails by throwing: the message goes to stderr, the stack only with `--debug`.
  * A second Ctrl-C ends the process at once.
  */
@@ -52,19 +63,19 @@ export function runCommand<Args extends unknown[]>(
 ): (...args: Args) => Promise<void> {
   return async (...args) => {
     const controller = new AbortController();
-    const interrupt = () => {
-      if (controller.signal.aborted) process.exit(130);
-      controller.abort();
+    const interrupt = (signal: Signal) => {
+      if (controller.signal.aborted) process.exit(EXIT_CODES[signal]);
+      controller.abort(new Interruption(signal));
       process.stderr.write(`\nmasa ${name}: stopping; press Ctrl-C again to stop at once\n`);
     };
-    process.on("SIGINT", interrupt);
+    for (const signal of SIGNALS) process.on(signal, interrupt);
     try {
       refuseExcess(args.at(-1));
       await action(controller.signal, ...args);
     } catch (error) {
-      process.exitCode = report(name, error, controller.signal.aborted, isDebug(args.at(-1)));
+      process.exitCode = report(name, error, controller.signal, isDebug(args.at(-1)));
     } finally {
-      process.off("SIGINT", interrupt);
+      for (const signal of SIGNALS) process.off(signal, interrupt);
     }
   };
 }
@@ -81,11 +92,11 @@ function isDebug(command: unknown): boolean {
   return command instanceof Command && command.optsWithGlobals().debug === true;
 }
 
-function report(name: string, error: unknown, interrupted: boolean, debug: boolean): number {
+function report(name: string, error: unknown, { aborted, reason }: AbortSignal, debug: boolean): number {
   const known = error instanceof Error ? error : new Error(String(error));
-  if (interrupted) {
+  if (aborted) {
     process.stderr.write(`masa ${name}: interrupted\n`);
-    return 130;
+    return EXIT_CODES[(reason as Interruption).signal];
   }
   process.stderr.write(`masa ${name}: ${debug ? (known.stack ?? known.message) : known.message}\n`);
   for (let cause = known.cause; debug && cause instanceof Error; cause = cause.cause)

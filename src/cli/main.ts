@@ -7,16 +7,19 @@ import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
 import { addPairs } from "./pairs.js";
+import { addTrain } from "./train.js";
 import { addUpscale } from "./upscale.js";
 
 const EXAMPLES = `
 Examples:
   masa upscale --lr small.png --ref sharp.png --out large.png --weights masa_rec.pth
   masa demo                      the same on a bundled pair of photographs
+  masa train --preset tiny --data pairs --out run    trains a network; 'masa pairs' makes pairs of any photographs
+  masa evaluate --data CUFED5 --weights masa_rec.pth
   masa conformance test/golden   compares every operation here with the official PyTorch code
   masa doctor                    what this machine can run, and what to do where it cannot
 
-'masa help <command>' has more examples. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+'masa help <command>' has more examples. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.
 `;
 
 function createProgram(): Command {
@@ -31,7 +34,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "masa: ")) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  for (const add of [addUpscale, addDemo, addConformance, addPairs, addEvaluate, addDoctor]) add(program);
+  for (const add of [addUpscale, addDemo, addConformance, addPairs, addTrain, addEvaluate, addDoctor]) add(program);
   return program;
 }
 
