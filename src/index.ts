@@ -32,4 +32,31 @@ export { Masa, type MasaInputs, type MasaOptions } from "./masa/masa.js";
 export { type UpscaleOptions, type UpscaleRequest, type UpscaleResult, upscale } from "./masa/upscale.js";
 export { Vgg19, type VggLayer } from "./masa/vgg.js";
 export { openDevice } from "./platform/node.js";
+export { ConfigError, PRESETS, type TrainChanges, type TrainConfig, trainConfig } from "./train/config.js";
+export { DataError } from "./train/data/errors.js";
+export { type Case, findTestData, findTrainingData, type Pair, type TestData } from "./train/data/layouts.js";
+export { type Batch, Loader, type LoaderOptions } from "./train/data/loader.js";
+export {
+  type CaseResult,
+  type Evaluation,
+  evaluate,
+  evaluatePrepared,
+  type PreparedCase,
+  prepareCases,
+  type Scores,
+} from "./train/evaluate.js";
+export { readMetrics } from "./train/log/metrics.js";
+export { Networks } from "./train/networks.js";
+export { discriminatorLoss, generatorLoss } from "./train/objective.js";
+export {
+  type StepEvent,
+  type TrainEvents,
+  type TrainOptions,
+  type TrainSummary,
+  train,
+  type ValidationEvent,
+} from "./train/run.js";
+export { learningRate } from "./train/schedule.js";
+export { type Recorded, type StepResult, Trainer, TrainingError } from "./train/trainer.js";
+export { readVgg } from "./train/vgg_weights.js";
 export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";

@@ -246,7 +246,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
     help: "16 channels, a block at each stage, small images: minutes on a CPU",
     changes: {
       ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1], size: 96, batch: 4 },
-      ...{ lr: 1e-3, schedule: "constant", warmup: 20, epochs: 100, geometryFrom: 0 },
+      ...{ lr: 1e-3, schedule: "constant", warmup: 20, steps: 500, geometryFrom: 0 },
       ...{ checkpointEvery: 100, validateEvery: 100 },
     },
   },

@@ -13,7 +13,7 @@ import { gradientNorm } from "../graph/ops/gradient_norm.js";
 import { updateGate } from "../graph/ops/update_gate.js";
 import { Parameters, zeros } from "../graph/parameters.js";
 import { compile, type Data, type InputSpec, type Plan, type PlanProgress, type RunOptions } from "../graph/plan.js";
-import { noGrad, type Tensor, type Variable } from "../graph/tensor.js";
+import { noGrad, scope, type Tensor, type Variable } from "../graph/tensor.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { Probe } from "../masa/decoder.js";
 import { Masa } from "../masa/masa.js";
@@ -244,13 +244,17 @@ export class Trainer {
     const { discriminator } = this.networks;
     if (!discriminator || !this.#discriminator) throw new Error("there is no discriminator");
     const { loss, logits } = discriminatorLoss(discriminator, sr, hr as Tensor);
-    return { losses: { dis: loss }, logits, gradients: grad(loss, this.#discriminator.variables) };
+    return { losses: { dis: loss }, logits, gradients: this.#gradients(loss, this.#discriminator) };
   }
 
   #recordGenerator(sr: Tensor, { hr }: Inputs) {
     const { config, networks } = this;
     const { losses, logits, features } = generatorLoss(sr, hr as Tensor, config, networks, config.recompute);
-    return { losses, logits, features, gradients: grad(losses.total as Tensor, this.#generator.variables) };
+    return { losses, logits, features, gradients: this.#gradients(losses.total as Tensor, this.#generator) };
+  }
+
+  #gradients(loss: Tensor, { variables }: Side): Tensor[] {
+    return scope("backward", () => grad(loss, variables));
   }
 
   /** Records Adam's step, and that of the running average, behind a gate that only finite numbers open. */
