@@ -8,6 +8,7 @@
  */
 import { Presets, SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
+import { OutputError } from "../files/errors.js";
 
 /** The user asked for something that cannot be meant; exit code 2. */
 export class UsageError extends Error {
@@ -95,7 +96,9 @@ function isDebug(command: unknown): boolean {
 function report(name: string, error: unknown, { aborted, reason }: AbortSignal, debug: boolean): number {
   const known = error instanceof Error ? error : new Error(String(error));
   if (aborted) {
-    process.stderr.write(`masa ${name}: interrupted\n`);
+    // What could not be saved on the way out is not to be hidden.
+    const lost = error instanceof OutputError ? `, and ${error.message}` : "";
+    process.stderr.write(`masa ${name}: interrupted${lost}\n`);
     return EXIT_CODES[(reason as Interruption).signal];
   }
   process.stderr.write(`masa ${name}: ${debug ? (known.stack ?? known.message) : known.message}\n`);

@@ -8,6 +8,7 @@
  *   OUT/metrics.jsonl         a line for each step and each validation; OUT/tensorboard/ has the same for TensorBoard
  *   OUT/samples/              a sheet of pictures for each validation
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkTarget, makeFolder, removeLeftovers, writeFileAtomic } from "../files/atomic.js";
 import { CheckpointError, OutputError } from "../files/errors.js";
@@ -21,11 +22,11 @@ import type { CheckOptions } from "./data/check.js";
 import { type Batch, Loader } from "./data/loader.js";
 import { readTrainingSet, type TrainingSet } from "./dataset.js";
 import { type PreparedCase, prepareCases, type Scores } from "./evaluate.js";
-import { RunLog } from "./log/run_log.js";
+import { METRICS, RunLog } from "./log/run_log.js";
 import { Networks } from "./networks.js";
 import { learningRate } from "./schedule.js";
 import { type StepResult, Trainer, TrainingError } from "./trainer.js";
-import { validate } from "./validate.js";
+import { SAMPLES, validate } from "./validate.js";
 import { readVgg } from "./vgg_weights.js";
 import { readMasa } from "./weights.js";
 
@@ -83,6 +84,9 @@ export interface TrainSummary {
   readonly checkpoint: string;
 }
 
+/** Equal images have an infinite PSNR, which a checkpoint cannot hold. */
+const EQUAL_PSNR = 1000;
+
 interface Best {
   readonly psnr: number;
   readonly step: number;
@@ -128,8 +132,8 @@ export async function train(device: Device, options: TrainOptions): Promise<Trai
     run = await Run.open(device, options, { config, data, cases, networks, found, saved });
     return await run.train();
   } finally {
-    await run?.close();
     networks.dispose();
+    await run?.close();
   }
 }
 
@@ -142,7 +146,7 @@ async function findRun({ out, config, resume = false }: TrainOptions): Promise<F
   }
   // A config that cannot be meant is the first thing to be told.
   trainConfig(config);
-  if (await folder.isUsed())
+  if ((await folder.isUsed()) || existsSync(join(out, METRICS)))
     throw new OutputError(`${out} holds a training run already`, "Go on with it by --resume, or give another --out");
   return undefined;
 }
@@ -206,7 +210,6 @@ class Run {
     this.#checkpoints = new Checkpoints(join(options.out, "checkpoints"), start.config.keep);
     const { saved, found } = start;
     if (!saved || !found) return;
-    trainer.restore(found.checkpoint.tensors, saved.updates, found.path);
     this.#step = saved.step;
     this.#skipped = saved.skipped;
     this.#skippedInRow = saved.skippedInRow;
@@ -216,31 +219,29 @@ class Run {
   }
 
   static async open(device: Device, options: TrainOptions, start: Start): Promise<Run> {
-    const { config, data, networks, saved } = start;
+    const { config, data, networks, found, saved } = start;
     const { out, signal } = options;
     await makeFolder(out);
     await removeLeftovers(out);
+    await removeLeftovers(join(out, SAMPLES));
     const { batch, seed, size, workers } = config;
     const loader = new Loader(data.pairs, { batch, seed, size, ...(workers !== null && { workers }) });
     let trainer: Trainer | undefined;
+    let log: RunLog | undefined;
     try {
       trainer = await Trainer.create(device, networks, config, loader.shapes);
+      if (saved && found) trainer.restore(found.checkpoint.tensors, saved.updates, found.path);
       options.onMessage?.(describe(networks, device));
       signal?.throwIfAborted();
       await checkTarget(join(out, "config.json"));
       await writeFileAtomic(join(out, "config.json"), Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`));
-      const run = new Run(
-        device,
-        options,
-        start,
-        loader,
-        trainer,
-        await RunLog.open(out, saved?.step ?? (options.resume ? 0 : undefined)),
-      );
+      log = await RunLog.open(out, saved?.step ?? (options.resume ? 0 : undefined));
+      const run = new Run(device, options, start, loader, trainer, log);
       await run.#begin();
       return run;
     } catch (error) {
       trainer?.dispose();
+      log?.close();
       await loader.close();
       throw error;
     }
@@ -329,8 +330,9 @@ class Run {
     if (this.start.cases.length > 0 && (ends || this.#step % validateEvery === 0)) {
       const { out, onValidation } = this.options;
       const { mean, sheet } = await validate(this.device, this.trainer.result, this.start.cases, out, this.#step);
-      best = mean.psnr > (this.#best?.psnr ?? Number.NEGATIVE_INFINITY);
-      if (best) this.#best = { psnr: mean.psnr, step: this.#step };
+      const psnr = Math.min(mean.psnr, EQUAL_PSNR);
+      best = psnr > (this.#best?.psnr ?? Number.NEGATIVE_INFINITY);
+      if (best) this.#best = { psnr, step: this.#step };
       this.log.validation(this.#step, mean, sheet);
       onValidation?.({ step: this.#step, mean, best, sheet: sheet?.path });
     }

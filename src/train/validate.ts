@@ -8,8 +8,9 @@ import type { Masa } from "../masa/masa.js";
 import { evaluatePrepared, type PreparedCase, type Scores } from "./evaluate.js";
 import { type Sample, sampleSheet } from "./log/samples.js";
 
-/** Rows of the sheet. */
-const SAMPLES = 4;
+/** The sheets' folder in the run's. */
+export const SAMPLES = "samples";
+const ROWS = 4;
 
 export interface Sheet {
   readonly path: string;
@@ -36,7 +37,7 @@ export async function validate(
   const { mean, cases: results } = await evaluatePrepared(device, masa, cases, {
     onImage: ({ name }, image) => void images.set(name, image),
   });
-  const samples = cases.slice(0, SAMPLES).flatMap(({ name, original, bicubic, ref }, i): Sample[] => {
+  const samples = cases.slice(0, ROWS).flatMap(({ name, original, bicubic, ref }, i): Sample[] => {
     const sr = images.get(name);
     return sr ? [{ name, bicubic, sr, hr: original, ref, psnr: results[i]!.psnr }] : [];
   });
@@ -44,7 +45,7 @@ export async function validate(
 }
 
 async function writeSheet(samples: readonly Sample[], out: string, step: number): Promise<Sheet> {
-  const folder = join(out, "samples");
+  const folder = join(out, SAMPLES);
   await makeFolder(folder);
   const image = await sampleSheet(samples);
   const path = join(folder, `step-${String(step).padStart(8, "0")}.png`);

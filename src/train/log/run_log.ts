@@ -7,6 +7,9 @@ import type { Sheet } from "../validate.js";
 import { MetricsLog } from "./metrics.js";
 import { TensorBoardLog } from "./tensorboard.js";
 
+/** Its name in the run's folder. */
+export const METRICS = "metrics.jsonl";
+
 export class RunLog {
   private constructor(
     readonly metrics: MetricsLog,
@@ -17,7 +20,7 @@ export class RunLog {
   static async open(out: string, step?: number): Promise<RunLog> {
     const folder = join(out, "tensorboard");
     await makeFolder(folder);
-    const metrics = await MetricsLog.open(join(out, "metrics.jsonl"), step);
+    const metrics = await MetricsLog.open(join(out, METRICS), step);
     try {
       return new RunLog(metrics, await TensorBoardLog.open(folder, step));
     } catch (error) {
