@@ -14,6 +14,7 @@ import {
   ValidationError,
 } from "./errors.js";
 import { compilePipeline, type Pipeline, type PipelineSpec, pipelineKey } from "./pipeline.js";
+import type { Timestamps } from "./timestamps.js";
 
 /** What the host gives the runtime: a browser page and Node differ only in this. */
 export interface Platform {
@@ -215,11 +216,14 @@ export class Device {
     return pipeline;
   }
 
-  /** Runs `commands` in order. Resolves once WebGPU has accepted them, which is before they are done. */
-  submit(commands: Iterable<Command>, copies: readonly Copy[] = []): Promise<void> {
+  /**
+   * Runs `commands` in order as one pass, which `timestamps` times. Resolves once WebGPU has accepted them, which is
+   * before they are done.
+   */
+  submit(commands: Iterable<Command>, copies: readonly Copy[] = [], timestamps?: Timestamps): Promise<void> {
     return this.guard("submit", () => {
       const encoder = this.gpu.createCommandEncoder();
-      const pass = encoder.beginComputePass();
+      const pass = encoder.beginComputePass(timestamps && { timestampWrites: timestamps.next() });
       for (const { pipeline, bindGroup, workgroups } of commands) {
         pass.setPipeline(pipeline);
         pass.setBindGroup(0, bindGroup);

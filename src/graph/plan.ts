@@ -9,6 +9,7 @@ import { type Buffer, type BufferRequest, BufferUsage, type Command, type Device
 import { formatBytes, LimitError, ShapeError } from "../gpu/errors.js";
 import type { Pipeline } from "../gpu/pipeline.js";
 import { packParams } from "../gpu/shader.js";
+import type { Timestamps } from "../gpu/timestamps.js";
 import {
   type Dispatch,
   type Dtype,
@@ -187,6 +188,11 @@ export class Plan<In extends string = string, Out extends string = string> {
     return { buffer, offset: 0, size: byteSize(binding) };
   }
 
+  /** What a run dispatches, in order. */
+  get dispatches(): readonly (Dispatch & { readonly label: string; readonly scope: string })[] {
+    return this.#dispatches;
+  }
+
   /** Number of dispatches of a run. */
   get dispatchCount(): number {
     return this.#dispatches.length;
@@ -197,21 +203,22 @@ export class Plan<In extends string = string, Out extends string = string> {
    * indices, flat and row-major. Throws `ShapeError` where an input is missing or of the wrong length.
    */
   async run(data: Readonly<Record<In, Data>>, options: RunOptions<Out> = {}): Promise<Record<Out, Data>> {
-    if (this.#disposed) throw new GraphError("the plan was disposed", "Compile it again");
     if (this.#running) throw new GraphError("the plan is running", "Await one run before the next");
     this.#running = true;
     try {
-      this.#writeInputs(data);
-      await this.#replay(options);
-      return await this.#readOutputs(options.read ?? this.#outputs.map(([name]) => name));
+      this.write(data);
+      await this.replay(options);
+      return await this.read(options.read);
     } finally {
       this.#running = false;
     }
   }
 
-  #writeInputs(data: Readonly<Record<string, Data>>): void {
+  /** The first part of `run`, for who times the second. */
+  write(data: Readonly<Record<In, Data>>): void {
+    if (this.#disposed) throw new GraphError("the plan was disposed", "Compile it again");
     for (const tensor of this.#inputs) {
-      const values = data[tensor.name];
+      const values = data[tensor.name as In];
       if (!values) throw new ShapeError("run", `input ${tensor.name}`, `is missing; its shape is [${tensor.shape}]`);
       if (values.length !== tensor.size)
         throw new ShapeError(
@@ -229,13 +236,14 @@ export class Plan<In extends string = string, Out extends string = string> {
     }
   }
 
-  async #replay({ onProgress, signal }: RunOptions<Out>): Promise<void> {
+  /** The second part of `run`: replays the dispatches, each submission a pass that `timestamps` times. */
+  async replay({ onProgress, signal }: RunOptions<Out> = {}, timestamps?: Timestamps): Promise<void> {
     const watched = onProgress !== undefined || signal !== undefined;
     for (const { stage, commands } of this.#stages()) {
       for (let done = 0; done < commands.length; done += SUBMIT) {
         signal?.throwIfAborted();
         onProgress?.({ stage, done, total: commands.length });
-        await this.#device.submit(commands.slice(done, done + SUBMIT));
+        await this.#device.submit(commands.slice(done, done + SUBMIT), [], timestamps);
         // Without a watcher the queue may run ahead; with one, what is shown must be true.
         if (watched) await this.#device.finish();
       }
@@ -255,7 +263,8 @@ export class Plan<In extends string = string, Out extends string = string> {
     return stages;
   }
 
-  async #readOutputs(names: readonly Out[]): Promise<Record<Out, Data>> {
+  /** The last part of `run`: the outputs of these names, default all. */
+  async read(names: readonly Out[] = this.#outputs.map(([name]) => name)): Promise<Record<Out, Data>> {
     const chosen = this.#outputs.filter(([name]) => names.includes(name));
     await this.#device.submit(
       [],

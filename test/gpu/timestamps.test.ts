@@ -1,0 +1,54 @@
+import { expect } from "chai";
+import { LimitError } from "../../src/gpu/errors.js";
+import { Timestamps } from "../../src/gpu/timestamps.js";
+import { matmul } from "../../src/graph/ops/matmul.js";
+import { compile } from "../../src/graph/plan.js";
+import { nodePlatform, openDevice } from "../../src/platform/node.js";
+import { testDevice } from "../device.js";
+
+describe("timestamps", () => {
+  it("time each pass, no longer than the clock on the wall", async () => {
+    const device = await testDevice();
+    const timestamps = await Timestamps.create(device, 4);
+    expect(timestamps !== undefined).to.equal(device.features.has("timestamp-query"));
+    if (!timestamps) return;
+    const shape = [1, 256, 256];
+    const plan = await compile(device, { a: shape, b: shape }, ({ a, b }) => ({ y: matmul(a, b) }));
+    try {
+      plan.write({ a: new Float32Array(256 ** 2), b: new Float32Array(256 ** 2) });
+      await device.finish();
+      const begun = performance.now();
+      for (let i = 0; i < 3; i++) await plan.replay({}, timestamps);
+      await device.finish();
+      const wall = performance.now() - begun;
+      const times = await timestamps.read();
+      expect(times).to.have.length(3);
+      for (const time of times) expect(time).to.be.at.least(0);
+      const sum = times.reduce((total, time) => total + time, 0);
+      // Dawn rounds times to 65.536 µs.
+      expect(sum)
+        .to.be.above(0)
+        .and.below(wall + 0.2);
+      expect(await timestamps.read(), "nothing ran since").to.deep.equal([]);
+    } finally {
+      plan.dispose();
+      timestamps.destroy();
+    }
+  });
+
+  it("refuse more passes than there is room for", async () => {
+    const device = await testDevice();
+    const timestamps = await Timestamps.create(device, 1);
+    if (!timestamps) return;
+    timestamps.next();
+    expect(() => timestamps.next()).to.throw(LimitError, "more than 1 passes");
+    timestamps.destroy();
+  });
+
+  it("are not there where the adapter has none", async () => {
+    const device = await openDevice({}, { ...nodePlatform, warn: () => {} });
+    Object.defineProperty(device, "features", { value: new Set() });
+    expect(await Timestamps.create(device, 1)).to.equal(undefined);
+    device.close();
+  });
+});
