@@ -3,6 +3,7 @@ import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formatBytes } from "../gpu/errors.js";
 import {
+  ConfigError,
   DEFAULT_PRESET,
   OFFICIAL,
   PRESETS,
@@ -11,9 +12,10 @@ import {
   TRAIN_OPTIONS,
   type TrainChanges,
   type TrainKey,
+  trainConfig,
 } from "../train/config.js";
 import type { StepEvent, TrainEvents, ValidationEvent } from "../train/run.js";
-import { addCommand, formatDuration, Progress, pathArgument, runCommand } from "./command.js";
+import { addCommand, formatDuration, Progress, pathArgument, runCommand, UsageError } from "./command.js";
 
 const EXAMPLES = `
 Presets (${DEFAULT_PRESET} unless another is given; options and the config file change single values):
@@ -60,7 +62,13 @@ export function addTrain(program: Command): void {
     const official = value === null || value === undefined ? "" : ` (${value})`;
     command.option(`--${kebab(key)} <${argument}>`, help + official, (text) => checked(key, text));
   }
-  command.addHelpText("after", EXAMPLES).action(runCommand("train", trainFiles));
+  const action = (signal: AbortSignal, options: Options) => trainFiles(signal, options).catch(asUsage);
+  command.addHelpText("after", EXAMPLES).action(runCommand("train", action));
+}
+
+/** A configuration that cannot be meant is wrong usage, whether it stands on the command line or in a file. */
+function asUsage(error: unknown): never {
+  throw error instanceof ConfigError ? new UsageError(error.message, { cause: error }) : error;
 }
 
 function kebab(key: string): string {
@@ -80,6 +88,8 @@ async function trainFiles(signal: AbortSignal, options: Options): Promise<void> 
   const { openDevice } = await import("../platform/node.js");
   const { train } = await import("../train/run.js");
   const changes = { ...(file !== undefined && (await readConfigFile(file))), ...given };
+  // What cannot be meant is told before a GPU is opened. A run that goes on has the rest of its configuration.
+  if (!resume) trainConfig(changes);
   const device = await openDevice({ adapter });
   const display = new Display();
   try {

@@ -57,11 +57,26 @@ export async function linkFileAtomic(source: string, path: string): Promise<void
 /** Creates a folder and those above it where they are missing; whether there was one to create. Throws `OutputError`. */
 export async function makeFolder(path: string): Promise<boolean> {
   try {
-    return (await mkdir(path, { recursive: true })) !== undefined;
+    return await makeWithParents(resolve(path));
   } catch (cause) {
     throw codeOf(cause) === "EEXIST"
       ? new OutputError(`cannot create the folder ${path}: a file has this name`, "Choose another name", { cause })
       : outputError(path, cause);
+  }
+}
+
+/** Node's own way, `recursive`, never ends where folders are refused as missing: in /proc, or where an automounter rules. */
+async function makeWithParents(path: string, parents = true): Promise<boolean> {
+  try {
+    await mkdir(path);
+    return true;
+  } catch (cause) {
+    if (parents && codeOf(cause) === "ENOENT" && dirname(path) !== path) {
+      await makeWithParents(dirname(path));
+      return makeWithParents(path, false);
+    }
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) return false;
+    throw cause;
   }
 }
 

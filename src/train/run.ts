@@ -9,7 +9,7 @@
  *   OUT/samples/              a sheet of pictures for each validation
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { checkTarget, makeFolder, removeLeftovers, writeFileAtomic } from "../files/atomic.js";
 import { CheckpointError, OutputError } from "../files/errors.js";
 import type { Device } from "../gpu/device.js";
@@ -84,6 +84,8 @@ export interface TrainSummary {
   readonly checkpoint: string;
 }
 
+const CONFIG = "config.json";
+
 /** Equal images have an infinite PSNR, which a checkpoint cannot hold. */
 const EQUAL_PSNR = 1000;
 
@@ -139,6 +141,7 @@ export async function train(device: Device, options: TrainOptions): Promise<Trai
 
 /** The newest checkpoint in the folder, if the run is to go on; refuses to begin where another run is. */
 async function findRun({ out, config, resume = false }: TrainOptions): Promise<FoundCheckpoint | undefined> {
+  await checkFolder(out);
   const folder = new Checkpoints(join(out, "checkpoints"), 1);
   if (resume) {
     await removeLeftovers(out);
@@ -149,6 +152,13 @@ async function findRun({ out, config, resume = false }: TrainOptions): Promise<F
   if ((await folder.isUsed()) || existsSync(join(out, METRICS)))
     throw new OutputError(`${out} holds a training run already`, "Go on with it by --resume, or give another --out");
   return undefined;
+}
+
+/** Whether the folder, or the one where it will be made, can be written: asked before a data set is read for minutes. */
+async function checkFolder(out: string): Promise<void> {
+  let folder = resolve(out);
+  while (!existsSync(folder)) folder = dirname(folder);
+  await checkTarget(join(folder, CONFIG));
 }
 
 function savedState({ path, checkpoint: { state } }: FoundCheckpoint): RunState {
@@ -233,8 +243,7 @@ class Run {
       if (saved && found) trainer.restore(found.checkpoint.tensors, saved.updates, found.path);
       options.onMessage?.(describe(networks, device));
       signal?.throwIfAborted();
-      await checkTarget(join(out, "config.json"));
-      await writeFileAtomic(join(out, "config.json"), Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`));
+      await writeFileAtomic(join(out, CONFIG), Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`));
       log = await RunLog.open(out, saved?.step ?? (options.resume ? 0 : undefined));
       const run = new Run(device, options, start, loader, trainer, log);
       await run.#begin();

@@ -93,6 +93,10 @@ describe("atomic", () => {
       expect((await lstat(join(folder, "a", "b"))).isDirectory()).to.equal(true);
       await failure(() => makeFolder(join(folder, "file")), OutputError, /file: a file has this name/);
       await failure(() => makeFolder(join(folder, "file", "a")), OutputError, /file is no folder/);
+      expect(await makeFolder("/")).to.equal(false);
+      expect(await Promise.all([1, 2, 3].map(() => makeFolder(join(folder, "at", "once"))))).to.include(true);
+      // The system says that what is to be made does not exist.
+      if (process.platform === "linux") await failure(() => makeFolder("/proc/none/a"), OutputError, /cannot write/);
     }));
 
   it("removes only what dead processes left", () =>
