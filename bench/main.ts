@@ -1,0 +1,116 @@
+#!/usr/bin/env node
+/** `npm run bench`: times of the kernels, of the network and of a training step on this machine's adapter. */
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { clearStatus, pathArgument, print, showStatus, UsageError, wholeNumber } from "../src/cli/command.js";
+import { checkTarget, writeFileAtomic } from "../src/files/atomic.js";
+import { openDevice } from "../src/platform/node.js";
+import type { Sides } from "./case.js";
+import { chooseCases } from "./cases/index.js";
+import { measure } from "./harness.js";
+import { benchPlatform } from "./platform.js";
+import {
+  COLUMNS,
+  COMPARISON_COLUMNS,
+  comparisonRows,
+  heading,
+  makeReport,
+  type Report,
+  readReport,
+  rows,
+  table,
+} from "./report.js";
+import { rooflineCases } from "./roofline.js";
+
+const EXAMPLES = `
+Examples:
+  npm run bench -- --list                            every case; those marked * only run when --filter asks for them
+  npm run bench -- --filter conv2d                   those whose name contains 'conv2d'
+  npm run bench -- --filter "conv2d dx" --shapes 1,32,96,96
+  npm run bench -- --filter matmul --json before.json
+  npm run bench -- --filter matmul --compare before.json
+
+Columns:
+  min ms, median  of the rounds, by the GPU's timestamps where it has them, else by the clock
+  clock ms        least time from encoding the first dispatch until the queue was empty
+  rate            arithmetic or memory, whichever the roofline says bounds the case
+  roofline        best time possible ÷ best time, below the roofs that our own multiply-add and copy kernels reach in
+                  this very run; 'fma' and 'mem' say which roof it is
+  GFLOP/CPU-s     per second of CPU time: on a software adapter the steadiest figure while others use the machine
+  memory          GPU memory of the plan with its parameters
+  shaders         show which variant was chosen
+Every output is compared with the float64 reference before a time is taken. Exit code 1 if one is wrong.
+
+A comparison gives the ratio of the medians, above 1 where this run is faster, and the range in which the rounds'
+spread leaves it. It says 'no difference' where that range holds 1. Compare runs with equal roofline rows.
+`;
+
+interface Options {
+  readonly filter?: string;
+  readonly shapes?: readonly Sides[];
+  readonly rounds: number;
+  readonly list?: true;
+  readonly json?: string;
+  readonly compare?: string;
+}
+
+const program = new Command("npm run bench --")
+  .description("Times MASA's operations at its own shapes, the whole network and a training step.")
+  .option("--filter <text>", "only cases whose name contains the text; without it all that are not large")
+  .option("--shapes <N,C,H,W>", "image tensor instead of MASA's own, for the operations that take one", readShapes)
+  .option("--rounds <count>", "rounds; each runs every case once", wholeNumber(1), 7)
+  .option("--json <file>", "also write the times to a file", pathArgument)
+  .option("--compare <file>", "also compare with the times that --json wrote", pathArgument)
+  .option("--list", "print the cases instead of running them")
+  .addHelpText("after", EXAMPLES)
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bench: ")) })
+  .exitOverride();
+
+/** May be given several times. */
+function readShapes(text: string, before: readonly Sides[] = []): readonly Sides[] {
+  const sides = text.split(",").map(Number);
+  if (sides.length !== 4 || !sides.every((side) => Number.isSafeInteger(side) && side > 0))
+    throw new InvalidArgumentError("Give four whole numbers above 0, as 1,64,160,160.");
+  return [...before, sides as unknown as Sides];
+}
+
+async function bench(options: Options, signal: AbortSignal): Promise<void> {
+  const { filter, shapes, rounds, list, json, compare } = options;
+  const cases = chooseCases(list ? (filter ?? "") : filter, shapes);
+  if (cases.length === 0) throw new UsageError(`no case's name contains '${filter}'; --list prints them`);
+  if (list) {
+    for (const { name, large } of cases) print(`${large ? "*" : " "} ${name}`);
+    return;
+  }
+  const before = compare === undefined ? undefined : await readReport(compare);
+  if (json !== undefined) await checkTarget(json);
+  using device = await openDevice({}, benchPlatform());
+  const all = [...rooflineCases(device), ...cases];
+  const results = await measure(device, all, { rounds, signal, onStep: showStatus });
+  const report = makeReport(device, rounds, results);
+  print(heading(report));
+  for (const line of table(COLUMNS, rows(report))) print(line);
+  if (before) printComparison(before, report);
+  if (json !== undefined) await writeFileAtomic(json, Buffer.from(`${JSON.stringify(report, undefined, 1)}\n`));
+  if (results.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
+}
+
+function printComparison(before: Report, now: Report): void {
+  if (before.adapter !== now.adapter)
+    print(`\nThe times before are of another adapter, ${before.adapter}: this compares machines.`);
+  print(`\ncompared with ${before.date}:`);
+  for (const line of table(COMPARISON_COLUMNS, comparisonRows(before, now))) print(line);
+}
+
+const controller = new AbortController();
+process.once("SIGINT", () => controller.abort(new Error("interrupted")));
+try {
+  program.parse();
+  await bench(program.opts<Options>(), controller.signal);
+} catch (error) {
+  clearStatus();
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = controller.signal.aborted ? 130 : error instanceof UsageError ? 2 : 1;
+  }
+}
