@@ -231,9 +231,6 @@ class Run {
   static async open(device: Device, options: TrainOptions, start: Start): Promise<Run> {
     const { config, data, networks, found, saved } = start;
     const { out, signal } = options;
-    await makeFolder(out);
-    await removeLeftovers(out);
-    await removeLeftovers(join(out, SAMPLES));
     const { batch, seed, size, workers } = config;
     const loader = new Loader(data.pairs, { batch, seed, size, ...(workers !== null && { workers }) });
     let trainer: Trainer | undefined;
@@ -243,6 +240,8 @@ class Run {
       if (saved && found) trainer.restore(found.checkpoint.tensors, saved.updates, found.path);
       options.onMessage?.(describe(networks, device));
       signal?.throwIfAborted();
+      await makeFolder(out);
+      for (const folder of [out, join(out, SAMPLES)]) await removeLeftovers(folder);
       await writeFileAtomic(join(out, CONFIG), Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`));
       log = await RunLog.open(out, saved?.step ?? (options.resume ? 0 : undefined));
       const run = new Run(device, options, start, loader, trainer, log);
