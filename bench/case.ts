@@ -1,5 +1,6 @@
 /** What the bench measures: a case is one plan with its inputs, its least work, and a check of what it computes. */
 
+import type { Device } from "../src/gpu/device.js";
 import type { Parameters } from "../src/graph/parameters.js";
 import type { Data, InputSpec } from "../src/graph/plan.js";
 import type { Tensor } from "../src/graph/tensor.js";
@@ -29,7 +30,7 @@ export interface Case {
    * Compares a first run, inputs and outputs under their names, with the float64 reference: the largest error as a part of
    * its bound. Above 1 the results are wrong, and no time is taken.
    */
-  check(data: Arrays, uniform: Uniform): number | Promise<number>;
+  check(data: Arrays, uniform: Uniform, device: Device): number | Promise<number>;
 }
 
 /** An image tensor: N, C, H, W. */

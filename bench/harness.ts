@@ -89,7 +89,7 @@ export class Runner {
       this.#memory = this.device.memory().bytes - before;
       this.#shaders = countShaders(this.#plan);
       const inputs = this.draw();
-      this.#error = await this.subject.check({ ...inputs, ...(await this.run(inputs)) }, this.uniform);
+      this.#error = await this.subject.check({ ...inputs, ...(await this.run(inputs)) }, this.uniform, this.device);
       if (!(this.#error <= 1)) throw new Error(`wrong results: the largest error is ${this.#error} times its bound`);
     });
   }

@@ -1,10 +1,26 @@
 /** All cases of the bench. */
 import type { Case, Sides, Suite } from "../case.js";
+import { adamCases } from "./adam.js";
+import { convTranspose2dCases } from "./conv_transpose2d.js";
 import { conv2dCases } from "./conv2d.js";
 import { instanceNormCases } from "./instance_norm.js";
+import { matchingCases } from "./matching.js";
 import { matmulCases } from "./matmul.js";
+import { networkCases } from "./network.js";
+import { resizeCases } from "./resize.js";
+import { samCases } from "./sam.js";
 
-const SUITES: readonly Suite[] = [conv2dCases, instanceNormCases, matmulCases];
+const SUITES: readonly Suite[] = [
+  conv2dCases,
+  convTranspose2dCases,
+  matchingCases,
+  samCases,
+  instanceNormCases,
+  resizeCases,
+  matmulCases,
+  adamCases,
+  networkCases,
+];
 
 /** Every case; with `shapes` those on image tensors of these shapes. */
 export function allCases(shapes?: readonly Sides[]): Case[] {
