@@ -36,30 +36,37 @@ export interface MeasureOptions {
 }
 
 /** Passes that a case may submit in a run. */
-const PASSES = 2048;
+export const PASSES = 2048;
 
 /** Measures `cases` together. One that fails or computes something wrong gets a `failure`; a lost device throws. */
 export async function measure(device: Device, cases: readonly Case[], options: MeasureOptions): Promise<Result[]> {
-  const { rounds, signal, onStep = () => {} } = options;
   const timestamps = await Timestamps.create(device, PASSES);
   const runners = cases.map((subject, i) => new Runner(device, subject, generator(1, i), timestamps));
   try {
     for (const [i, runner] of runners.entries()) {
-      signal?.throwIfAborted();
-      onStep(`${i + 1}/${cases.length} compile and check ${runner.subject.name}`);
+      options.signal?.throwIfAborted();
+      options.onStep?.(`${i + 1}/${cases.length} compile and check ${runner.subject.name}`);
       await runner.prepare();
     }
-    for (let round = 1; round <= rounds; round++)
-      for (const runner of runners) {
-        signal?.throwIfAborted();
-        onStep(`round ${round}/${rounds} ${runner.subject.name}`);
-        await runner.round();
-      }
+    await takeRounds(runners, options);
     return runners.map((runner) => runner.result());
   } finally {
     for (const runner of runners) runner.dispose();
     timestamps?.destroy();
   }
+}
+
+/** The rounds of runners that are ready, on one device or several. */
+export async function takeRounds(
+  runners: readonly Runner[],
+  { rounds, signal, onStep }: MeasureOptions,
+): Promise<void> {
+  for (let round = 1; round <= rounds; round++)
+    for (const runner of runners) {
+      signal?.throwIfAborted();
+      onStep?.(`round ${round}/${rounds} ${runner.subject.name}`);
+      await runner.round();
+    }
 }
 
 /** A case on a device. */

@@ -1,12 +1,16 @@
 #!/usr/bin/env node
 /** `npm run bench`: times of the kernels, of the network and of a training step on this machine's adapter. */
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { clearStatus, pathArgument, print, showStatus, UsageError, wholeNumber } from "../src/cli/command.js";
 import { checkTarget, writeFileAtomic } from "../src/files/atomic.js";
 import { openDevice } from "../src/platform/node.js";
-import type { Sides } from "./case.js";
+import type { Case, Sides } from "./case.js";
 import { chooseCases } from "./cases/index.js";
 import { measure } from "./harness.js";
+import { renderHtml } from "./html.js";
+import { compareKernels, KERNEL_COLUMNS, kernelRows, shadersOf } from "./kernel.js";
 import { benchPlatform } from "./platform.js";
 import {
   COLUMNS,
@@ -28,6 +32,7 @@ Examples:
   npm run bench -- --filter "conv2d dx" --shapes 1,32,96,96
   npm run bench -- --filter matmul --json before.json
   npm run bench -- --filter matmul --compare before.json
+  npm run bench -- --filter "conv2d forward" --kernel mine.wgsl --shader conv2d_tiles
 
 Columns:
   min ms, median  of the rounds, by the GPU's timestamps where it has them, else by the clock
@@ -40,6 +45,9 @@ Columns:
   shaders         show which variant was chosen
 Every output is compared with the float64 reference before a time is taken. Exit code 1 if one is wrong.
 
+--kernel runs each case with both shaders side by side; bindings, Params and constants have to be the same. 'difference'
+is the largest of any output, relative to the largest value.
+
 A comparison gives the ratio of the medians, above 1 where this run is faster, and the range in which the rounds'
 spread leaves it. It says 'no difference' where that range holds 1. Compare runs with equal roofline rows.
 `;
@@ -51,6 +59,9 @@ interface Options {
   readonly list?: true;
   readonly json?: string;
   readonly compare?: string;
+  readonly report?: string;
+  readonly kernel?: string;
+  readonly shader?: string;
 }
 
 const program = new Command("npm run bench --")
@@ -60,6 +71,13 @@ const program = new Command("npm run bench --")
   .option("--rounds <count>", "rounds; each runs every case once", wholeNumber(1), 7)
   .option("--json <file>", "also write the times to a file", pathArgument)
   .option("--compare <file>", "also compare with the times that --json wrote", pathArgument)
+  .option("--report <file.html>", "also write table and roofline plot as a web page", pathArgument)
+  .option(
+    "--kernel <file.wgsl>",
+    "compare a shader of your own with the built-in one, in the cases that use it",
+    pathArgument,
+  )
+  .option("--shader <name>", "the built-in one, as shaders/<name>.wgsl; default the file's own name")
   .option("--list", "print the cases instead of running them")
   .addHelpText("after", EXAMPLES)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bench: ")) })
@@ -74,15 +92,21 @@ function readShapes(text: string, before: readonly Sides[] = []): readonly Sides
 }
 
 async function bench(options: Options, signal: AbortSignal): Promise<void> {
-  const { filter, shapes, rounds, list, json, compare } = options;
-  const cases = chooseCases(list ? (filter ?? "") : filter, shapes);
+  const { filter, shapes, list, kernel } = options;
+  if (options.shader !== undefined && kernel === undefined)
+    throw new UsageError("--shader says which shader --kernel replaces; give that, too");
+  const choose = () => chooseCases(list ? (filter ?? "") : filter, shapes);
+  const cases = choose();
   if (cases.length === 0) throw new UsageError(`no case's name contains '${filter}'; --list prints them`);
-  if (list) {
-    for (const { name, large } of cases) print(`${large ? "*" : " "} ${name}`);
-    return;
-  }
+  if (list) for (const { name, large } of cases) print(`${large ? "*" : " "} ${name}`);
+  else if (kernel !== undefined) await compareKernel(kernel, choose, options, signal);
+  else await measureCases(cases, options, signal);
+}
+
+async function measureCases(cases: readonly Case[], options: Options, signal: AbortSignal): Promise<void> {
+  const { rounds, json, compare, report: page } = options;
   const before = compare === undefined ? undefined : await readReport(compare);
-  if (json !== undefined) await checkTarget(json);
+  for (const path of [json, page]) if (path !== undefined) await checkTarget(path);
   using device = await openDevice({}, benchPlatform());
   const all = [...rooflineCases(device), ...cases];
   const results = await measure(device, all, { rounds, signal, onStep: showStatus });
@@ -91,7 +115,29 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
   for (const line of table(COLUMNS, rows(report))) print(line);
   if (before) printComparison(before, report);
   if (json !== undefined) await writeFileAtomic(json, Buffer.from(`${JSON.stringify(report, undefined, 1)}\n`));
+  if (page !== undefined) await writeFileAtomic(page, Buffer.from(renderHtml(report)));
   if (results.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
+}
+
+async function compareKernel(path: string, choose: () => Case[], options: Options, signal: AbortSignal): Promise<void> {
+  const { shader = basename(path, ".wgsl"), rounds } = options;
+  const text = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new Error(`the shader ${path} cannot be read: ${cause.message}`, { cause });
+  });
+  using builtIn = await openDevice({}, benchPlatform());
+  using own = await openDevice({}, { ...benchPlatform(new Map([[shader, text]])), warn: () => {} });
+  const again = choose();
+  const used = choose().map((subject, i) => ({ subject, i, shaders: shadersOf(builtIn, subject) }));
+  const pairs = used
+    .filter(({ shaders }) => shaders.includes(shader))
+    .map(({ subject, i }) => [subject, again[i] as Case] as const);
+  if (pairs.length === 0) {
+    const others = [...new Set(used.flatMap(({ shaders }) => shaders))].sort();
+    throw new UsageError(`no chosen case uses the shader '${shader}' on this adapter; they use ${others.join(", ")}`);
+  }
+  const results = await compareKernels(builtIn, own, pairs, { rounds, signal, onStep: showStatus });
+  print(`${builtIn.info.name} · ${rounds} rounds · ${shader}.wgsl and ${path}`);
+  for (const line of table(KERNEL_COLUMNS, kernelRows(results))) print(line);
 }
 
 function printComparison(before: Report, now: Report): void {

@@ -39,17 +39,27 @@ export interface Comparison {
 
 /** With three rounds each, equal work lies apart in one comparison out of ten; with four, in one out of 35. */
 const LEAST_ROUNDS = 4;
+/** All of n paired rounds go one way by chance in one comparison out of 2ⁿ⁻¹. */
+const LEAST_PAIRS = 6;
 
-/** Compares the times of the same work before and now. */
+/** Compares the times of the same work in two runs. */
 export function compareTimes(before: readonly number[], now: readonly number[]): Comparison {
   const [oldLow, oldHigh] = medianInterval(before);
   const [newLow, newHigh] = medianInterval(now);
   const bounds = { ratio: median(before) / median(now), low: oldLow / newHigh, high: oldHigh / newLow };
-  return { ...bounds, verdict: verdict(bounds, Math.min(before.length, now.length)) };
+  return { ...bounds, verdict: verdict(bounds, Math.min(before.length, now.length) >= LEAST_ROUNDS) };
 }
 
-function verdict({ low, high }: { low: number; high: number }, rounds: number): Verdict {
-  if (rounds < LEAST_ROUNDS) return "too few rounds";
+/** Compares times taken in the same rounds: what slows a round down slows both, and their ratio stays. */
+export function compareRounds(before: readonly number[], now: readonly number[]): Comparison {
+  const ratios = before.map((time, round) => time / (now[round] as number));
+  const [low, high] = medianInterval(ratios);
+  const bounds = { ratio: median(ratios), low, high };
+  return { ...bounds, verdict: verdict(bounds, ratios.length >= LEAST_PAIRS) };
+}
+
+function verdict({ low, high }: { low: number; high: number }, enough: boolean): Verdict {
+  if (!enough) return "too few rounds";
   if (low > 1) return "faster";
   return high < 1 ? "slower" : "no difference";
 }
