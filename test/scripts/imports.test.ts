@@ -81,6 +81,7 @@ const FORBIDDEN = [
   ["train", "../conformance/compare.js"],
   ["cli", "webgpu"],
   ["cli", "../reference/conv2d.js"],
+  ["cli", "../../bench/harness.js"],
 ] as const;
 const imports = [
   (specifier: string) => `import "${specifier}";\n`,
