@@ -147,6 +147,8 @@ function printComparison(before: Report, now: Report): void {
   for (const line of table(COMPARISON_COLUMNS, comparisonRows(before, now))) print(line);
 }
 
+// Who closes the pipe (`… | head -1`) has seen enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 const controller = new AbortController();
 process.once("SIGINT", () => controller.abort(new Error("interrupted")));
 try {

@@ -9,18 +9,7 @@ const sources = new Map<string, string>();
 
 /** Dawn as WebGPU, WGSL from `shaders/`, warnings to stderr. */
 export const nodePlatform: Platform = {
-  async gpu(wanted) {
-    const create = await dawn();
-    if (wanted === undefined) return create([]);
-    const names = await adapterNames();
-    const name = names.find((candidate) => candidate.toLowerCase().includes(wanted.toLowerCase()));
-    if (name === undefined)
-      throw new NoAdapterError(
-        `no GPU adapter has '${wanted}' in its name`,
-        `There are: ${names.join("; ") || "none"}. ${NO_ADAPTER}`,
-      );
-    return create([`adapter=${name}`]);
-  },
+  gpu: (wanted) => dawnGpu(wanted),
   shader(name) {
     let text = sources.get(name);
     if (text === undefined) {
@@ -41,6 +30,20 @@ export const nodePlatform: Platform = {
   },
   warn: (message) => process.stderr.write(`masa: ${message}\n`),
 };
+
+/** Dawn on the adapter with `wanted` in its name, set by `flags` as `disable-dawn-features=…`. Throws `NoAdapterError`. */
+export async function dawnGpu(wanted: string | undefined, flags: readonly string[] = []): Promise<GPU> {
+  const create = await dawn();
+  if (wanted === undefined) return create([...flags]);
+  const names = await adapterNames();
+  const name = names.find((candidate) => candidate.toLowerCase().includes(wanted.toLowerCase()));
+  if (name === undefined)
+    throw new NoAdapterError(
+      `no GPU adapter has '${wanted}' in its name`,
+      `There are: ${names.join("; ") || "none"}. ${NO_ADAPTER}`,
+    );
+  return create([`adapter=${name}`, ...flags]);
+}
 
 /** Dawn's entry point, from a binary that exists for some platforms only. */
 async function dawn() {

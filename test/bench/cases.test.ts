@@ -3,8 +3,10 @@ import type { Case } from "../../bench/case.js";
 import { allCases, chooseCases } from "../../bench/cases/index.js";
 import { measure } from "../../bench/harness.js";
 import { shadersOf } from "../../bench/kernel.js";
+import { benchPlatform } from "../../bench/platform.js";
 import { leastTime } from "../../bench/roofline.js";
 import { matmul } from "../../src/graph/ops/matmul.js";
+import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 
 /** Counted by hand: a multiply-add is two FLOP. */
@@ -76,16 +78,16 @@ describe("bench cases", () => {
   });
 });
 
-describe("bench harness", () => {
-  const product = (name: string, error: number): Case => ({
-    name,
-    flops: 1,
-    bytes: 1,
-    inputs: { a: [1, 4, 4] },
-    build: ({ a }) => ({ y: matmul(a!, a!) }),
-    check: () => error,
-  });
+const product = (name: string, error: number): Case => ({
+  name,
+  flops: 1,
+  bytes: 1,
+  inputs: { a: [1, 4, 4] },
+  build: ({ a }) => ({ y: matmul(a!, a!) }),
+  check: () => error,
+});
 
+describe("bench harness", () => {
   it("takes no time of what is wrong, and goes on with the rest", async () => {
     const device = await testDevice();
     const before = device.memory().bytes;
@@ -122,6 +124,28 @@ describe("bench harness", () => {
     const signal = AbortSignal.abort(new Error("enough"));
     const stopped = measure(await testDevice(), [product("never", 0)], { rounds: 1, signal });
     expect(await stopped.catch((error: Error) => error.message)).to.equal("enough");
+  });
+});
+
+describe("bench platform", () => {
+  it("leaves timestamps as exact as the GPU gives them", async () => {
+    const device = await openDevice({}, { ...benchPlatform(), warn: () => {} });
+    try {
+      const [result] = await measure(device, [product("exact", 0)], { rounds: 4 });
+      expect(result?.failure).to.equal(undefined);
+      // Dawn's rounding is to 65,536 ns.
+      const rounded = (ms: number) => Math.round(ms * 1e6) % 65536 === 0;
+      if (result?.gpu) expect(result.gpu.every(rounded), `${result.gpu}`).to.equal(false);
+    } finally {
+      device.close();
+    }
+  });
+
+  it("has the bench's own shaders, the package's, and those given instead", () => {
+    const { shader } = benchPlatform(new Map([["fill", "// mine"]]));
+    expect(shader("bench/roofline_copy")).to.contain("vec4f");
+    expect(shader("fill")).to.equal("// mine");
+    expect(shader("adam")).to.equal(nodePlatform.shader("adam"));
   });
 });
 
