@@ -39,7 +39,7 @@ Columns:
   clock ms        least time from encoding the first dispatch until the queue was empty
   rate            arithmetic or memory, whichever the roofline says bounds the case
   roofline        best time possible ÷ best time, below the roofs that our own multiply-add and copy kernels reach in
-                  this very run; 'fma' and 'mem' say which roof it is
+                  this very run; 'fma' and 'mem' say which roof it is. Above 100 % the roofs were disturbed: take more rounds
   GFLOP/CPU-s     per second of CPU time: on a software adapter the steadiest figure while others use the machine
   memory          GPU memory of the plan with its parameters
   shaders         show which variant was chosen

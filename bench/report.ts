@@ -91,7 +91,7 @@ export function rows({ results, roofline }: Report): string[][] {
       number(Math.min(...result.wall)),
       isMemory ? `${number(gbytes)} GB/s` : `${number(gflops)} GFLOP/s`,
       attained === undefined ? "–" : `${(100 * attained).toFixed(0)} % ${bound === "memory" ? "mem" : "fma"}`,
-      result.flops === 0 ? "–" : number(gflopPerCpuSecond),
+      result.flops === 0 || !Number.isFinite(gflopPerCpuSecond) ? "–" : number(gflopPerCpuSecond),
       formatBytes(result.memory),
       String(Object.values(result.shaders).reduce((sum, count) => sum + count, 0)),
       shaderNames(result),
