@@ -43,7 +43,9 @@ Columns:
   GFLOP/CPU-s     per second of CPU time: on a software adapter the steadiest figure while others use the machine
   memory          GPU memory of the plan with its parameters
   shaders         show which variant was chosen
-Every output is compared with the float64 reference before a time is taken. Exit code 1 if one is wrong.
+Before a time is taken, results are compared with the float64 reference at random places; the tiny and the small network
+with the reference path of the matching, training steps by their loss, the official network only for finite values
+('masa conformance' compares that). Exit code 1 if a result is wrong.
 
 --kernel runs each case with both shaders side by side; bindings, Params and constants have to be the same. 'difference'
 is the largest of any output, relative to the largest value.
