@@ -7,6 +7,8 @@ import { expect } from "chai";
 import { CheckpointError, ImageError, OutputError } from "../../src/files/errors.js";
 import { FileTensor } from "../../src/files/tensor.js";
 import type { Device } from "../../src/gpu/device.js";
+import { DeviceLostError } from "../../src/gpu/errors.js";
+import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { readCheckpoint, writeCheckpoint } from "../../src/train/checkpoint.js";
 import { ConfigError, type TrainChanges } from "../../src/train/config.js";
 import { DataError } from "../../src/train/data/errors.js";
@@ -219,6 +221,18 @@ describe("training run in trouble", () => {
     // It goes on counting where it stopped.
     await fails(TrainingError, wanted, out, {}, { resume: true });
     await fails(TrainingError, /^5 steps in a row/, out, { maxSkips: 5 }, { resume: true });
+  });
+
+  it("ends where the GPU is lost, and goes on with another to the same bits", async () => {
+    const out = at("lost");
+    const lost = await openDevice({}, { ...nodePlatform, warn: () => {} });
+    const onStep = ({ step }: StepEvent) => void (step === 3 && lost.gpu.destroy());
+    const changes: TrainChanges = { data, steps: STEPS, checkpointEvery: 1 };
+    await failure(() => run(lost, out, changes, { onStep }), DeviceLostError, /the GPU device was lost/);
+    lost.close();
+    const { checkpoint } = await run(device, out, {}, { resume: true });
+    expect(await digestOf(checkpoint)).to.equal(await digestOf(at("run/checkpoints/step-00000004.safetensors")));
+    expect(temporaryFiles(out)).to.deep.equal([]);
   });
 
   it("ends where the disk refuses a checkpoint, and goes on from the one before", async () => {
