@@ -64,7 +64,7 @@ async function kill(setup: Setup, count: number): Promise<string> {
   const began = performance.now();
   const whole = await setup.undisturbed("kill-whole", changes);
   const duration = performance.now() - began;
-  let [kills, runs, writing, torn] = [0, 0, 0, 0];
+  let [kills, runs, writing] = [0, 0, 0];
   const steps: number[] = [];
   while (kills < count) {
     const out = setup.path(`kill-${++runs}`);
@@ -89,13 +89,12 @@ async function kill(setup: Setup, count: number): Promise<string> {
       const older = left.filter((name) => !name.includes(`.${pid}-`));
       if (ended.stdout.includes("goes on from") && older.length > 0)
         throw new Failure(`${older.join(", ")} outlasted the next start`);
-      writing += Number(left.length > 0);
-      torn += left.length - older.length;
+      writing += Number(left.length > older.length);
       steps.push(await newestStep(join(out, "checkpoints")));
     }
   }
   const spread = `the newest checkpoint then of steps ${Math.min(...steps)} to ${Math.max(...steps)}`;
-  return `${kills} kills in ${runs} runs, ${writing} of them while a file was written (${torn} temporary), ${spread}`;
+  return `${kills} kills in ${runs} runs, ${writing} of them while a file was written, ${spread}`;
 }
 
 /** Reads every checkpoint. */
