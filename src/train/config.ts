@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { UserError } from "../files/errors.js";
-import { MASA, type MasaConfig } from "../masa/config.js";
+import { MASA, type MasaConfig, masaConfig } from "../masa/config.js";
 import type { VggLayer } from "../masa/vgg.js";
 
 /** What a training run is told cannot be meant. All faults are listed together. */
@@ -107,6 +107,18 @@ const number =
     throw new Wanted(most < Number.MAX_VALUE ? `a number from ${least} to ${most}` : `a number of at least ${least}`);
   };
 
+const positive: Reader = (value) => {
+  const read = number(0)(value);
+  if (read !== 0) return read;
+  throw new Wanted("a number above 0");
+};
+
+const belowOne: Reader = (value) => {
+  const read = number(0, 1)(value);
+  if (read !== 1) return read;
+  throw new Wanted("a number from 0 to below 1");
+};
+
 const count =
   (least: number, multiple = 1): Reader =>
   (value) => {
@@ -174,11 +186,11 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   seed: { argument: "number", read: count(0), help: "of the first weights, the order and the augmentation" },
   lr: { argument: "rate", read: number(0), help: "learning rate" },
   schedule: { argument: "kind", read: choice("cosine", "constant", "step"), help: "cosine, constant or step" },
-  period: { argument: "epochs", read: number(1e-9), help: "of the cosine's half period, or between two steps" },
+  period: { argument: "epochs", read: positive, help: "of the cosine's half period, or between two steps" },
   gamma: { argument: "factor", read: number(0, 1), help: "of the learning rate at each step of the schedule 'step'" },
   warmup: { argument: "steps", read: count(0), help: "over which the learning rate rises from 0" },
-  betas: { argument: "pair", read: list(number(0, 1), 2), help: "of Adam" },
-  clip: { argument: "norm", read: optional(number(0)), help: "shorten the gradient to this norm" },
+  betas: { argument: "pair", read: list(belowOne, 2), help: "of Adam" },
+  clip: { argument: "norm", read: optional(positive), help: "shorten the gradient to this norm" },
   average: { argument: "decay", read: optional(number(0, 1)), help: "keep a running average of the weights, as 0.999" },
   init: { argument: "file", read: optional(text), help: "weights to begin with (.pth, .safetensors, a checkpoint)" },
   rec: { argument: "factor", read: number(0), help: "of the L1 loss" },
@@ -192,14 +204,14 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   vggOrder: { argument: "order", read: choice("bgr", "rgb"), help: "bgr as the official code, or rgb as VGG learned" },
   discriminatorChannels: { argument: "number", read: count(1), help: "of the discriminator's first stage" },
   discriminatorLr: { argument: "rate", read: number(0), help: "learning rate of the discriminator" },
-  discriminatorBetas: { argument: "pair", read: list(number(0, 1), 2), help: "of the discriminator's Adam" },
+  discriminatorBetas: { argument: "pair", read: list(belowOne, 2), help: "of the discriminator's Adam" },
   augment: { argument: "boolean", read: (value) => flag(asBoolean(value)), help: "flips, turns, colours, exchange" },
   geometryFrom: { argument: "epoch", read: count(0), help: "from which images are flipped and turned" },
   channels: { argument: "number", read: count(1), help: "of every layer of the network" },
   encoderBlocks: { argument: "list", read: list(count(0), 3), help: "residual blocks of the encoder's levels" },
   decoderBlocks: { argument: "list", read: list(count(0), 6), help: "of the decoder at L3, L2, L1, ×1, ×2, ×4" },
   blockSize: { argument: "pixels", read: count(1), help: "side of an LR block in the coarse match" },
-  refBlockScale: { argument: "factor", read: number(1e-9), help: "of the window in Ref that a block searches" },
+  refBlockScale: { argument: "factor", read: positive, help: "of the window in Ref that a block searches" },
   dilations: { argument: "list", read: list(count(1)), help: "of the coarse match" },
   recompute: {
     ...{ argument: "boolean", read: (value) => flag(asBoolean(value)), free: true },
@@ -258,7 +270,7 @@ export const DEFAULT_PRESET = "masa-rec";
  * A whole configuration: the defaults, changed by the preset, changed by `changes` in their order. Throws `ConfigError`
  * with every unknown key and every value that cannot be meant.
  */
-export function trainConfig(...changes: readonly Readonly<Record<string, unknown>>[]): TrainConfig {
+export function trainConfig(...changes: readonly (TrainChanges | Readonly<Record<string, unknown>>)[]): TrainConfig {
   const merged: Record<string, unknown> = Object.assign({}, ...changes);
   const faults: string[] = [];
   const preset = merged.preset ?? DEFAULT_PRESET;
@@ -298,7 +310,7 @@ export function readValue(key: string, value: unknown): unknown {
 /** What each value allows alone and all together do not. */
 function contradictions(config: TrainConfig, known: boolean): string[] {
   if (known) return [];
-  const { data, rec, per, adv, vgg, batch, microBatch } = config;
+  const { data, rec, per, adv, vgg, batch, microBatch, size } = config;
   const faults: string[] = [];
   if (data === undefined) faults.push("data is missing: the folder or pairs.csv with the training pairs");
   if (rec + per + adv === 0) faults.push("rec, per and adv are 0: there is nothing to train for");
@@ -306,6 +318,9 @@ function contradictions(config: TrainConfig, known: boolean): string[] {
     faults.push(`per is ${per}, which wants vgg: the file vgg19-dcbb9e9d.pth of torchvision's VGG19; or set per to 0`);
   if (microBatch !== null && batch % microBatch !== 0)
     faults.push(`microBatch is ${microBatch}, which does not divide batch, ${batch}`);
+  // The discriminator's last batch norm sees images of size / 32.
+  if (adv > 0 && (size / 32) ** 2 * (microBatch ?? batch) < 2)
+    faults.push("size is 32 with one sample at a time, of which the discriminator's batch norm finds no variance");
   return faults;
 }
 
@@ -347,19 +362,22 @@ export async function readConfigFile(path: string): Promise<Readonly<Record<stri
 }
 
 /**
- * The configuration of a run that goes on: the saved one with what `changes` may change. Throws `ConfigError` for what
- * would change what is computed.
+ * The configuration of a run that goes on: the saved one with what `changes` may change. Of a preset only the network must
+ * be that of the run. Throws `ConfigError` for what would change what is computed.
  */
-export function resumedConfig(saved: TrainConfig, changes: Readonly<Record<string, unknown>>): TrainConfig {
-  const { preset: _, ...wanted } = changes;
-  const config = trainConfig({ ...saved, ...wanted });
-  const fixed = (Object.keys(wanted) as TrainKey[]).filter(
+export function resumedConfig(saved: TrainConfig, changes: TrainChanges): TrainConfig {
+  const { preset, ...wanted } = changes;
+  const network =
+    preset === undefined ? {} : masaConfig(trainConfig({ data: saved.data, vgg: saved.vgg, preset }, wanted));
+  const config = trainConfig(saved as TrainChanges, network, wanted);
+  const given = [...Object.keys(network), ...Object.keys(wanted)] as TrainKey[];
+  const fixed = [...new Set(given)].filter(
     (key) => !TRAIN_OPTIONS[key].free && JSON.stringify(config[key]) !== JSON.stringify(saved[key]),
   );
   if (fixed.length > 0)
     throw new ConfigError(
       `the run was begun with ${fixed.map((key) => `${key} ${JSON.stringify(saved[key])}`).join(", ")}`,
-      `Leave ${fixed.join(", ")} away to go on as it began, or begin a new run with another --out`,
+      `Leave ${[...(preset === undefined ? [] : ["preset"]), ...fixed].join(", ")} away to go on as it began, or begin a new run with another --out`,
     );
   return config;
 }

@@ -145,7 +145,13 @@ async function findRun({ out, config, resume = false }: TrainOptions): Promise<F
   const folder = new Checkpoints(join(out, "checkpoints"), 1);
   if (resume) {
     await removeLeftovers(out);
-    return await folder.newest();
+    const found = await folder.newest();
+    if (!found && config.data === undefined)
+      throw new CheckpointError(
+        `${out} holds no checkpoint to go on from`,
+        "Check --out, or give --data to begin there",
+      );
+    return found;
   }
   // A config that cannot be meant is the first thing to be told.
   trainConfig(config);
