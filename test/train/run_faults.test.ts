@@ -70,8 +70,8 @@ describe("training run in trouble", () => {
       const before = contents(out);
       await fails(
         ConfigError,
-        /^the run was begun with batch 2, lr 0\.01, adv 0\. Leave batch, lr, adv away/,
-        ...[out, { batch: 1, lr: 1e-3, adv: 1, steps: 9 }, resume],
+        /^the run was begun with batch 2, lr 0\.01, rec 1\. Leave batch, lr, rec away/,
+        ...[out, { batch: 1, lr: 1e-3, rec: 0.5, steps: 9 }, resume],
       );
       await fails(
         ConfigError,
