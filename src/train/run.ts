@@ -332,7 +332,7 @@ class Run {
   #diverged(name: string): TrainingError {
     return new TrainingError(
       `${this.#skippedInRow} steps in a row gave no finite gradient: ${name} is infinite or no number`,
-      `Resume from ${this.#path} in a new run (--init) with a smaller --lr, or with --clip 1`,
+      `Begin a new run with --init ${this.#path} and a smaller --lr, or with --clip 1`,
     );
   }
 

@@ -47,8 +47,6 @@ export interface TrainerOptions {
   readonly probe?: Probe | undefined;
   /** Chooses tensors that each step reads back as `observed`; called once. Needs the whole batch in one micro-batch. */
   readonly observe?: ((recorded: Recorded) => Readonly<Record<string, Tensor>>) | undefined;
-  /** Told the bytes that the plans take on the GPU, before they are taken. */
-  readonly onMemory?: ((bytes: number) => void) | undefined;
 }
 
 export type StepData = Tensors & { readonly coarseIndex?: Int32Array; readonly fineIndex?: Int32Array };
@@ -101,8 +99,6 @@ export class Trainer {
   /** Micro-batches in a batch. */
   readonly #parts: number;
   readonly #plans: Plan[] = [];
-  /** Bytes of GPU memory that the plans take. */
-  bytes = 0;
 
   private constructor(
     readonly device: Device,
@@ -147,6 +143,11 @@ export class Trainer {
     return this.#average ?? this.networks.masa;
   }
 
+  /** Bytes of GPU memory that the plans take. */
+  get bytes(): number {
+    return this.#plans.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Updates made of each network. */
   get updates(): { generator: number; discriminator: number } {
     return { generator: this.#generator.steps, discriminator: this.#discriminator?.steps ?? 0 };
@@ -171,13 +172,9 @@ export class Trainer {
 
   async #copyToAverage(): Promise<void> {
     if (!this.#average) return;
-    const { parameters } = this.#average;
-    await parameters.allocate(this.device);
-    for (const variable of parameters.all)
-      parameters.write(
-        variable,
-        await this.networks.masa.parameters.read(this.networks.masa.parameters.get(variable.name)),
-      );
+    const [average, { parameters }] = [this.#average.parameters, this.networks.masa];
+    await average.allocate(this.device);
+    for (const variable of average.all) average.write(variable, await parameters.read(parameters.get(variable.name)));
   }
 
   async #compile(shapes: Readonly<Record<keyof Tensors, Shape>>): Promise<void> {
@@ -187,7 +184,7 @@ export class Trainer {
       images[name] = { shape: part(shape), dtype: "i32" };
     const [adamG, adamD] = [{ adamG: [ADAM_HYPER_LENGTH] }, { adamD: [ADAM_HYPER_LENGTH] }];
     const plan = async (inputs: Readonly<Record<string, InputSpec>>, build: (inputs: Inputs) => Inputs) => {
-      this.#plans.push(await compile(this.device, inputs, build, (bytes) => this.#count(bytes)));
+      this.#plans.push(await compile(this.device, inputs, build));
     };
     if (this.#parts === 1) {
       const hyper = { ...adamG, ...(this.#discriminator && adamD) };
@@ -202,11 +199,6 @@ export class Trainer {
     }
     await plan({ ...images, ...keep }, (inputs) => this.#accumulate(this.#generator, inputs));
     await plan(adamG, ({ adamG }) => this.#updateFromSums(this.#generator, adamG as Tensor));
-  }
-
-  #count(bytes: number): void {
-    this.bytes += bytes;
-    this.options.onMemory?.(this.bytes);
   }
 
   /** A whole step, for a batch that the GPU takes at once. */
@@ -386,7 +378,9 @@ export class Trainer {
   }
 }
 
+/** Outputs of the plan that were asked for begin with it. */
 const OBSERVED = "observed ";
+
 /** Part `part` of `parts` of every tensor, along its samples. */
 function slices(data: StepData, part: number, parts: number): Record<string, Data> {
   return Object.fromEntries(

@@ -1,6 +1,5 @@
 /** The figures of a run, to `metrics.jsonl` and to TensorBoard's event files alike. */
 import { join } from "node:path";
-import { makeFolder } from "../../files/atomic.js";
 import type { Scores } from "../evaluate.js";
 import type { StepEvent } from "../run.js";
 import type { Sheet } from "../validate.js";
@@ -19,7 +18,6 @@ export class RunLog {
   /** For a new run, or for one that goes on from `step`. Throws `OutputError`. */
   static async open(out: string, step?: number): Promise<RunLog> {
     const folder = join(out, "tensorboard");
-    await makeFolder(folder);
     const metrics = await MetricsLog.open(join(out, METRICS), step);
     try {
       return new RunLog(metrics, await TensorBoardLog.open(folder, step));
