@@ -1,6 +1,14 @@
 /** The numbers of the network. The defaults are the official model (paper, section 4.1): 4,028,291 parameters. */
 import { ShapeError } from "../gpu/errors.js";
 
+/** How the warped reference is brought to the statistics of LR (paper, table 3). */
+export const ADAPTATIONS = ["sam", "spade", "adain", "none"] as const;
+export type Adaptation = (typeof ADAPTATIONS)[number];
+
+/** Which features DRAM refines by residuals before it merges them (paper, table 4: models 4, 2, 3 and 1). */
+export const AGGREGATIONS = ["dual", "ref", "lr", "concat"] as const;
+export type Aggregation = (typeof AGGREGATIONS)[number];
+
 export interface MasaConfig {
   /** Feature channels of every layer. */
   readonly channels: number;
@@ -14,6 +22,8 @@ export interface MasaConfig {
   readonly refBlockScale: number;
   /** Dilations whose similarities the coarse match adds (paper: 1, 2, 3). */
   readonly dilations: readonly number[];
+  readonly adaptation: Adaptation;
+  readonly aggregation: Aggregation;
 }
 
 export const MASA: MasaConfig = {
@@ -23,6 +33,8 @@ export const MASA: MasaConfig = {
   blockSize: 8,
   refBlockScale: 1.5,
   dilations: [1, 2, 3],
+  adaptation: "sam",
+  aggregation: "dual",
 };
 
 /** Side of a matched patch. The fused kernels are written for it. */
@@ -49,10 +61,18 @@ export function masaConfig(changes: Partial<MasaConfig> = {}): MasaConfig {
   if (!(config.refBlockScale > 0)) throw new ShapeError("masa", "refBlockScale", `is ${config.refBlockScale}`);
   if (config.dilations.length === 0 || !config.dilations.every((d) => Number.isInteger(d) && d >= 1))
     throw new ShapeError("masa", "dilations", `are [${config.dilations}]`);
+  for (const [name, kinds] of Object.entries({ adaptation: ADAPTATIONS, aggregation: AGGREGATIONS })) {
+    const kind: string = config[name as "adaptation" | "aggregation"];
+    if (!(kinds as readonly string[]).includes(kind))
+      throw new ShapeError("masa", name, `is ${kind}; there are ${kinds.join(", ")}`);
+  }
   return config;
 }
 
-/** The configuration that a state dict was made with, read from the names and shapes of its tensors. */
+/**
+ * The configuration that a state dict was made with, read from the names and shapes of its tensors. Where it has no
+ * adaptation, SAM's tensors are what it lacks: that AdaIN or nothing is wanted must be said.
+ */
 export function configOf(weights: ReadonlyMap<string, { readonly shape: readonly number[] }>): MasaConfig {
   const count = (prefix: string) => {
     let blocks = 0;
@@ -64,8 +84,21 @@ export function configOf(weights: ReadonlyMap<string, { readonly shape: readonly
   return masaConfig({
     channels: weights.get("enc.conv_L1.weight")?.shape[0] ?? MASA.channels,
     encoderBlocks: x1 + x2 + x3 > 0 ? [x1, x2, x3] : MASA.encoderBlocks,
+    adaptation: isSpade(weights.get("decoder.pAda.conv_shared.0.weight")) ? "spade" : "sam",
+    aggregation: aggregationOf(weights),
     decoderBlocks: decoder.some((blocks) => blocks > 0)
       ? (decoder as unknown as MasaConfig["decoderBlocks"])
       : MASA.decoderBlocks,
   });
+}
+
+/** SPADE's first convolution sees LR alone. */
+function isSpade(shared?: { readonly shape: readonly number[] }): boolean {
+  return shared !== undefined && shared.shape[0] === shared.shape[1];
+}
+
+function aggregationOf(weights: ReadonlyMap<string, unknown>): Aggregation {
+  const [ref, lr] = ["a", "b"].map((branch) => weights.has(`decoder.dram_x2.conv_up_${branch}.weight`));
+  if (ref === lr) return ref || !weights.has("decoder.dram_x2.conv_cat.weight") ? "dual" : "concat";
+  return ref ? "ref" : "lr";
 }

@@ -43,11 +43,12 @@ export class Decoder {
   readonly #out: Conv2d;
   readonly #adaptation: SpatialAdaptation;
 
-  constructor(parameters: Parameters, name: string, { channels, decoderBlocks }: MasaConfig, outputs = 3) {
+  constructor(parameters: Parameters, name: string, config: MasaConfig, outputs = 3) {
+    const { channels, decoderBlocks, adaptation, aggregation } = config;
     const conv = (layer: string, from: number, to = channels) => new Conv2d(parameters, join(name, layer), from, to);
     const blocks = (layer: string, i: number) =>
       new ResidualBlocks(parameters, join(name, layer), channels, decoderBlocks[i] as number);
-    const dram = (layer: string) => new DualResidualAggregation(parameters, join(name, layer), channels);
+    const dram = (layer: string) => new DualResidualAggregation(parameters, join(name, layer), channels, aggregation);
     this.#convL3 = conv("conv_L3", channels);
     this.#blocksL3 = blocks("blk_L3", 0);
     this.#convL2 = conv("conv_L2", 2 * channels);
@@ -61,7 +62,7 @@ export class Decoder {
     this.#dramX4 = dram("dram_x4");
     this.#blocksX4 = blocks("blk_x4", 5);
     this.#out = conv("conv_out", channels, outputs);
-    this.#adaptation = new SpatialAdaptation(parameters, join(name, "pAda"), channels);
+    this.#adaptation = new SpatialAdaptation(parameters, join(name, "pAda"), channels, adaptation);
   }
 
   /** LR levels of an image [N, 3, H, W] and the warped reference → [N, 3, 4H, 4W], without the bicubic base. */

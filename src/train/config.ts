@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { UserError } from "../files/errors.js";
-import { MASA, type MasaConfig, masaConfig } from "../masa/config.js";
+import { ADAPTATIONS, AGGREGATIONS, MASA, type MasaConfig, masaConfig } from "../masa/config.js";
 import type { VggLayer } from "../masa/vgg.js";
 
 /** What a training run is told cannot be meant. All faults are listed together. */
@@ -213,6 +213,14 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   blockSize: { argument: "pixels", read: count(1), help: "side of an LR block in the coarse match" },
   refBlockScale: { argument: "factor", read: positive, help: "of the window in Ref that a block searches" },
   dilations: { argument: "list", read: list(count(1)), help: "of the coarse match" },
+  adaptation: {
+    ...{ argument: "kind", read: choice(...ADAPTATIONS) },
+    help: "of the reference to LR's statistics: sam, spade, adain or none (paper, table 3)",
+  },
+  aggregation: {
+    ...{ argument: "kind", read: choice(...AGGREGATIONS) },
+    help: "branches of DRAM: dual, ref, lr or concat (paper, table 4: models 4 to 1)",
+  },
   recompute: {
     ...{ argument: "boolean", read: (value) => flag(asBoolean(value)), free: true },
     help: "compute activations twice instead of keeping them: less memory, same bits",
@@ -369,14 +377,15 @@ export function resumedConfig(saved: TrainConfig, changes: TrainChanges): TrainC
   const { preset, ...wanted } = changes;
   const network =
     preset === undefined ? {} : masaConfig(trainConfig({ data: saved.data, vgg: saved.vgg, preset }, wanted));
-  const config = trainConfig(saved as TrainChanges, network, wanted);
+  const begun = trainConfig(saved as TrainChanges);
+  const config = trainConfig(begun as TrainChanges, network, wanted);
   const given = [...Object.keys(network), ...Object.keys(wanted)] as TrainKey[];
   const fixed = [...new Set(given)].filter(
-    (key) => !TRAIN_OPTIONS[key].free && JSON.stringify(config[key]) !== JSON.stringify(saved[key]),
+    (key) => !TRAIN_OPTIONS[key].free && JSON.stringify(config[key]) !== JSON.stringify(begun[key]),
   );
   if (fixed.length > 0)
     throw new ConfigError(
-      `the run was begun with ${fixed.map((key) => `${key} ${JSON.stringify(saved[key])}`).join(", ")}`,
+      `the run was begun with ${fixed.map((key) => `${key} ${JSON.stringify(begun[key])}`).join(", ")}`,
       `Leave ${[...(preset === undefined ? [] : ["preset"]), ...fixed].join(", ")} away to go on as it began, or begin a new run with another --out`,
     );
   return config;

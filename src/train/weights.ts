@@ -63,8 +63,9 @@ function readNetwork(bytes: Uint8Array, path: string): Network {
 function savedConfig({ config }: Checkpoint["state"], path: string): Partial<MasaConfig> {
   const numbers = Object.entries(config ?? {}).filter(([key]) => Object.hasOwn(MASA, key));
   for (const [key, value] of numbers) {
-    const isList = Array.isArray(MASA[key as keyof MasaConfig]);
-    const fits = isList ? Array.isArray(value) && value.every(Number.isFinite) : Number.isFinite(value);
+    const official = MASA[key as keyof MasaConfig];
+    const isList = Array.isArray(official);
+    const fits = isList ? Array.isArray(value) && value.every(Number.isFinite) : typeof value === typeof official;
     if (!fits)
       throw new CheckpointError(
         `the checkpoint ${path} has the ${key} ${JSON.stringify(value)}, which no network can have`,

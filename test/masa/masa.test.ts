@@ -46,6 +46,8 @@ describe("masa", () => {
     expect(() => new Masa({ channels: 0 })).to.throw(ShapeError, "channels is 0");
     expect(() => new Masa({ dilations: [] })).to.throw(ShapeError, "dilations");
     expect(() => new Masa({ encoderBlocks: [1, 1, -1] })).to.throw(ShapeError, "encoderBlocks");
+    const adaptation = "instance" as "sam";
+    expect(() => new Masa({ adaptation })).to.throw(ShapeError, "adaptation is instance; there are sam, spade");
     expect(() => new Masa(SMALL)).not.to.throw();
   });
 

@@ -50,6 +50,7 @@ describe("training configuration", () => {
     ["a beta of 1", { betas: [0.9, 1] }, "betas is [0.9,1]; 2 numbers, each a number from 0 to below 1 is wanted"],
     ["no clip at all", { clip: 0 }, "clip is 0; a number above 0 is wanted"],
     ["a choice that there is not", { schedule: "linear" }, "cosine or constant or step is wanted"],
+    ["a module that there is not", { adaptation: "SAM" }, "sam or spade or adain or none is wanted"],
     ["a layer that VGG19 has not", { vggLayer: "conv1_3" }, "a layer of VGG19, as conv5_4 or relu5_1 is wanted"],
     ["a preset that there is not", { preset: "huge" }, 'preset is "huge"; there are masa-rec, masa, small, tiny'],
     ["nothing to train for", { rec: 0 }, "there is nothing to train for"],
@@ -73,6 +74,9 @@ describe("training configuration", () => {
     expect(resumedConfig(saved, {})).to.deep.equal(saved);
     expect(resumedConfig(saved, { steps: 20, workers: 1 })).to.deep.equal({ ...saved, steps: 20, workers: 1 });
     expect(resumedConfig(saved, { preset: "tiny", lr: 3e-3 })).to.deep.equal(saved);
+    // A run of an earlier version has no word of what this one can choose.
+    const { adaptation: _, ...earlier } = saved;
+    expect(resumedConfig(earlier as typeof saved, { preset: "tiny" })).to.deep.equal(saved);
     expect(() => resumedConfig(saved, { lr: 1e-3 })).to.throw(ConfigError, "the run was begun with lr 0.003");
     expect(() => resumedConfig(saved, { preset: "small" })).to.throw(ConfigError, "the run was begun with channels 16");
   });

@@ -19,7 +19,7 @@ import { failure, inFolder, uniform } from "../files/golden.js";
 /** Small enough that the GPU hardly notices. */
 const CONFIG: MasaConfig = {
   ...{ channels: 4, encoderBlocks: [1, 0, 1], decoderBlocks: [1, 0, 1, 0, 1, 0] },
-  ...{ blockSize: 4, refBlockScale: 2, dilations: [1, 2] },
+  ...{ blockSize: 4, refBlockScale: 2, dilations: [1, 2], adaptation: "adain", aggregation: "ref" },
 };
 
 type Shaped = Iterable<{ readonly name: string; readonly shape: readonly number[] }>;
@@ -66,7 +66,7 @@ describe("weights of a network", () => {
         masa.parameters.dispose();
       }
       // What the caller says goes before what the file says; what neither says is read from the tensors.
-      await writeCheckpoint(path, { tensors: generator, state: training({ dilations: [1] }) });
+      await writeCheckpoint(path, { tensors: generator, state: training({ dilations: [1], adaptation: "adain" }) });
       const masa = await loadMasa(device, path, { blockSize: 16 });
       expect(masa.config).to.deep.equal({
         ...CONFIG,
@@ -81,8 +81,11 @@ describe("weights of a network", () => {
     inFolder(async (folder) => {
       const path = join(folder, "plain.safetensors");
       await writeSafetensors(path, noise(variables, 300));
-      const masa = await loadMasa(await testDevice(), path);
-      expect(masa.config).to.deep.equal({ ...MASA, ...CONFIG, blockSize: 8, refBlockScale: 1.5, dilations: [1, 2, 3] });
+      await failure(() => readMasa(path), WeightMismatchError, /pAda/);
+      // No tensor tells of AdaIN.
+      const masa = await loadMasa(await testDevice(), path, { adaptation: "adain" });
+      const { blockSize, refBlockScale, dilations } = MASA;
+      expect(masa.config).to.deep.equal({ ...CONFIG, blockSize, refBlockScale, dilations });
       await expectValues(masa, 300);
       masa.parameters.dispose();
     }));
@@ -93,7 +96,13 @@ describe("weights of a network", () => {
       const generator = noise(variables, 100, "generator/");
       await writeCheckpoint(path, { tensors: noise([{ name: "adam/a", shape: [2] }], 1), state: {} });
       await failure(() => readMasa(path), CheckpointError, /step\.safetensors holds no network/);
-      for (const config of [{ channels: "4" }, { dilations: 1 }, { encoderBlocks: [1, "0", 1] }, { blockSize: null }]) {
+      for (const config of [
+        { channels: "4" },
+        { dilations: 1 },
+        { encoderBlocks: [1, "0", 1] },
+        { blockSize: null },
+        { adaptation: 1 },
+      ]) {
         await writeCheckpoint(path, { tensors: generator, state: training(config) });
         await failure(
           () => readMasa(path),
@@ -104,7 +113,7 @@ describe("weights of a network", () => {
       await writeCheckpoint(path, { tensors: generator, state: training({ ...numbers, channels: 5 }) });
       await failure(() => readMasa(path), WeightMismatchError, /step\.safetensors do not fit/);
       await writeCheckpoint(path, { tensors: generator, state: training(null) });
-      await readMasa(path);
+      await readMasa(path, { adaptation: "adain" });
 
       const bytes = await readFile(path);
       bytes[bytes.length - 1]! ^= 1;
