@@ -50,6 +50,7 @@ export function coarseMatch(recorder: Recorder, { lr, ref, index, score, blocks,
     params: { C, Hr, Wr, Q, dilations: dilations.length, taps: TAPS },
     bindings: { queries, ref_map: ref, squares: patchSquares(recorder, ref), best_score, best_index },
     workgroups: [tiles, Q / QUERIES, N],
+    flops: 2 * N * py * px * Hr * Wr * TAPS * C * dilations.length,
   });
   recorder.dispatch({
     shader: "coarse_match_best",

@@ -82,6 +82,7 @@ function convolvePlain(recorder: Recorder, convolution: Convolution): void {
     },
     bindings: { x, concat: concat ?? x, weight, bias: bias ?? x, residual: residual ?? x, y },
     workgroups: flatGrid(count),
+    flops: 2 * products(y, weight),
   });
 }
 
@@ -117,6 +118,7 @@ function transposePlain(recorder: Recorder, transposition: Transposition): void 
     },
     bindings: { x, weight, bias: bias ?? x, y },
     workgroups: flatGrid(count),
+    flops: 2 * elements(x.shape) * C * KH * KW,
   });
 }
 

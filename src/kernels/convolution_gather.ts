@@ -176,6 +176,7 @@ function sum(recorder: Recorder, task: Sum, variant: GatherVariant): void {
   };
   const bindings = { x, packed, bias: bias ?? x, residual: residual ?? x, y };
   const lines = N * rows.count;
+  const flops = 2 * lines * columns.count * O * taken * rows.taps * columns.taps;
   if (variant === "strips") {
     const taps = columns.taps % 3 === 0 && rows.inStep === 1 && rows.tapStep === 1 ? 3 : 1;
     const strips = Math.ceil(columns.count / PIXELS);
@@ -187,6 +188,7 @@ function sum(recorder: Recorder, task: Sum, variant: GatherVariant): void {
       params: { ...params, lines, strips, block },
       bindings,
       workgroups: grid(Math.ceil((lines * strips) / 8), Math.ceil(O / GROUP)),
+      flops,
     });
   } else {
     const pixels = lines * columns.count;
@@ -195,6 +197,7 @@ function sum(recorder: Recorder, task: Sum, variant: GatherVariant): void {
       params: { ...params, pixels, first, taken },
       bindings,
       workgroups: grid(Math.ceil(pixels / 64), Math.ceil(O / 64)),
+      flops,
     });
   }
 }

@@ -40,6 +40,7 @@ function plain(recorder: Recorder, gradient: WeightGradient, partial: Operand, r
     params: { count, N, C, split, H, W, O, P, Q, KH, KW, ...window, rows },
     bindings: { x, concat: concat ?? x, dy, partial },
     workgroups: flatGrid(count),
+    flops: 2 * N * P * Q * elements(dweight.shape),
   });
 }
 
@@ -62,10 +63,11 @@ function sources(
     const channel = x === input ? 0 : (input.shape[1] as number);
     const params = { lines: N * P, depth, C, H, W, channels, channel, O, P, Q, KH, KW, ...window };
     const bindings = { x, dy, partial };
+    const flops = 2 * N * P * Q * O * C * KH * KW;
     if (variant === "tiles") {
       const tiles = Math.ceil((C * KH * KW) / TILE) * Math.ceil(O / TILE);
       const dispatch = { shader: "conv2d_weight_gradient_tiles", params, bindings };
-      recorder.dispatch({ ...dispatch, workgroups: [tiles, 1, slabs] });
+      recorder.dispatch({ ...dispatch, workgroups: [tiles, 1, slabs], flops });
     } else {
       const rowOfThree = KW % 3 === 0 && window.stride === 1 && window.dilation === 1;
       const [TAPS, CHANNELS] = rowOfThree ? [3, 2] : [1, 4];
@@ -76,6 +78,7 @@ function sources(
         params,
         bindings,
         workgroups: [groups, (KH * KW) / TAPS, slabs],
+        flops,
       });
     }
   }

@@ -33,6 +33,8 @@ const THREADS = 256;
 /** Displacements that a workgroup has products of at a time. */
 const MOST_DISPLACEMENTS = 64;
 const GROUP_ROW = 32768;
+/** Pixels of a patch. */
+const TAPS = 9;
 /** Channels that one thread of the gradients computes. */
 const CHANNELS = 4;
 
@@ -59,6 +61,7 @@ export function fineMatch(recorder: Recorder, match: FineMatch): void {
       score,
     },
     workgroups: [Math.min(count, GROUP_ROW), Math.ceil(count / GROUP_ROW), 1],
+    flops: 2 * elements(index.shape) * (window[0] - 2) * (window[1] - 2) * TAPS * C,
   });
 }
 

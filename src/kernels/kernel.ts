@@ -41,6 +41,8 @@ export interface Dispatch {
   /** Operand of every binding the shader declares, by name. */
   readonly bindings: Readonly<Record<string, Binding>>;
   readonly workgroups: readonly [number, number, number];
+  /** Arithmetic that the result takes, a multiply-add as two; left out where reading and writing is all the work. */
+  readonly flops?: number;
 }
 
 /** What the machine offers a kernel that chooses between variants. */

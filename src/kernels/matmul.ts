@@ -27,5 +27,6 @@ export function matmul(
     params: { batches, n, m, inner },
     bindings: { a, b, y },
     workgroups: tiled ? [Math.ceil(m / TILE), Math.ceil(n / TILE), batches] : flatGrid(batches * n * m),
+    flops: 2 * batches * n * m * inner,
   });
 }

@@ -1,5 +1,9 @@
 import { expect } from "chai";
+import { Plan } from "../../src/graph/plan.js";
+import { input, trace } from "../../src/graph/tensor.js";
 import { countFlops } from "../../src/masa/flops.js";
+import { Masa } from "../../src/masa/masa.js";
+import { testDevice } from "../device.js";
 
 describe("countFlops", () => {
   const { conv2d, convTranspose2d, coarse, fine, elementwise, unused, total } = countFlops([128, 128], [128, 128]);
@@ -27,5 +31,25 @@ describe("countFlops", () => {
     const others = (pixels: number) => (pixels / 4 + pixels / 16) * products * 9 * 64;
     const references = level1(128 ** 2) + level1(512 ** 2) + others(512 ** 2);
     expect(taller.conv2d - conv2d).to.equal(conv2d - references);
+  });
+
+  it("agrees with what the kernels say that they compute", async () => {
+    const [lr, refDown] = [
+      [16, 24],
+      [24, 16],
+    ] as const;
+    const changes = { channels: 32, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 0, 1, 1, 1, 1] } as const;
+    const masa = new Masa(changes);
+    const { graph, result } = trace(() => ({
+      sr: masa.forward({
+        lr: input("lr", [2, 3, ...lr]),
+        ref: input("ref", [2, 3, 96, 64]),
+        refDown: input("refDown", [2, 3, ...refDown]),
+      }).sr,
+    }));
+    const { dispatches } = new Plan(await testDevice(), graph, result);
+    const declared = dispatches.reduce((sum, { flops = 0 }) => sum + flops, 0);
+    const { conv2d, convTranspose2d, coarse, fine } = countFlops(lr, refDown, changes);
+    expect(declared).to.equal(2 * 2 * (conv2d + convTranspose2d.exact + coarse + fine));
   });
 });
