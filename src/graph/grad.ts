@@ -2,7 +2,7 @@
 import { ShapeError } from "../gpu/errors.js";
 import { add, fill } from "./ops/pointwise.js";
 import { checkVersions, Recomputation } from "./recompute.js";
-import { GraphError, type Node, Tensor } from "./tensor.js";
+import { GraphError, type Node, scope, Tensor } from "./tensor.js";
 
 /**
  * The gradients of Σᵢ ⟨ysᵢ, upstreamsᵢ⟩ with respect to `wrt`, in its order.
@@ -82,13 +82,16 @@ function backward(
   recomputation.enter(node);
   const dys = outputs.map((output) => gradients.get(output));
   const needs = (i: number) => inputs[i] !== undefined && needed.has(inputs[i]);
-  const dxs = operation.gradient({
+  const context = {
     inputs: inputs.map((input) => input && recomputation.current(input)),
     outputs: outputs.map((output) => recomputation.current(output)),
     attributes,
     dys,
     needs,
-  });
+  };
+  const record = () => operation.gradient?.(context) ?? [];
+  // Profiles and messages tell whose gradient it is.
+  const dxs = node.scope ? scope(node.scope, record) : record();
   for (const [i, input] of inputs.entries()) {
     const dx = dxs[i];
     if (!input || !dx || !needed.has(input)) continue;
