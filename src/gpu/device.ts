@@ -100,6 +100,11 @@ export interface Command {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** What is submitted at once: little enough that no driver's watchdog takes it for a GPU that hangs. */
+export interface Batch {
+  readonly commands: readonly Command[];
+}
+
 export class Device {
   readonly #living = new Set<Buffer>();
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
@@ -217,19 +222,36 @@ export class Device {
   }
 
   /**
-   * Runs `commands` in order as one pass, which `timestamps` times. Resolves once WebGPU has accepted them, which is
-   * before they are done.
+   * Runs `batches` of commands in order, each a submission and a pass, which `timestamps` times. Resolves once WebGPU has
+   * accepted all of them, which is before they are done. Nothing waits in between, and errors are asked for once.
    */
-  submit(commands: Iterable<Command>, copies: readonly Copy[] = [], timestamps?: Timestamps): Promise<void> {
+  submit(batches: readonly Batch[], timestamps?: Timestamps): Promise<void> {
     return this.guard("submit", () => {
-      const encoder = this.gpu.createCommandEncoder();
-      const pass = encoder.beginComputePass(timestamps && { timestampWrites: timestamps.next() });
-      for (const { pipeline, bindGroup, workgroups } of commands) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(...workgroups);
+      for (const { commands } of batches) {
+        const encoder = this.gpu.createCommandEncoder();
+        this.encode(encoder, commands, timestamps);
+        this.gpu.queue.submit([encoder.finish()]);
       }
-      pass.end();
+    });
+  }
+
+  /** Encodes `commands` as one pass. */
+  encode(encoder: GPUCommandEncoder, commands: readonly Command[], timestamps?: Timestamps): void {
+    const pass = encoder.beginComputePass(timestamps && { timestampWrites: timestamps.next() });
+    let set: GPUComputePipeline | undefined;
+    for (const { pipeline, bindGroup, workgroups } of commands) {
+      if (pipeline !== set) pass.setPipeline(pipeline);
+      set = pipeline;
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+    }
+    pass.end();
+  }
+
+  /** Copies the starts of buffers, in queue order. */
+  copy(copies: readonly Copy[]): Promise<void> {
+    return this.guard("copy", () => {
+      const encoder = this.gpu.createCommandEncoder();
       for (const { from, to, bytes } of copies) encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, bytes);
       this.gpu.queue.submit([encoder.finish()]);
     });
@@ -270,7 +292,7 @@ export class Device {
     const usage = BufferUsage.MAP_READ | BufferUsage.COPY_DST;
     const [staging] = (await this.allocate([{ label: `readback of ${buffer.label}`, bytes, usage }])) as [Buffer];
     try {
-      await this.submit([], [{ from: buffer, to: staging, bytes }]);
+      await this.copy([{ from: buffer, to: staging, bytes }]);
       return await this.mapped(staging, bytes);
     } finally {
       staging.destroy();

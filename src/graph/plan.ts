@@ -5,22 +5,17 @@
  * and creates every bind group and parameter block once. A run writes the inputs, replays the dispatches and reads back
  * what was asked for.
  */
-import { type Buffer, type BufferRequest, BufferUsage, type Command, type Device } from "../gpu/device.js";
-import { formatBytes, LimitError, ShapeError } from "../gpu/errors.js";
+import { type Buffer, type BufferRequest, BufferUsage, type Device } from "../gpu/device.js";
+import { ShapeError } from "../gpu/errors.js";
 import type { Pipeline } from "../gpu/pipeline.js";
-import { packParams } from "../gpu/shader.js";
 import type { Timestamps } from "../gpu/timestamps.js";
-import {
-  type Dispatch,
-  type Dtype,
-  isSlice,
-  type Operand,
-  Recorder,
-  type Shape,
-  SLICE_ALIGNMENT,
-} from "../kernels/kernel.js";
+import { type Dispatch, type Dtype, isSlice, type Operand, type Shape } from "../kernels/kernel.js";
+import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
+import { checkBindings, PARAMS_ALIGNMENT, type PlannedDispatch, packAll, recordDispatches } from "./dispatches.js";
 import { byteSize, layOut, operandOf, storage } from "./layout.js";
-import { Constant, type Graph, GraphError, Input, input, type Node, type Tensor, trace, Variable } from "./tensor.js";
+import { Constant, type Graph, GraphError, Input, input, type Tensor, trace, Variable } from "./tensor.js";
+
+export type { PlanProgress } from "./batches.js";
 
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: Dtype };
 export type Data = Float32Array | Int32Array | Uint32Array;
@@ -33,20 +28,6 @@ export interface RunOptions<Name extends string = string> {
   /** Stops between dispatches; `run` then throws the signal's reason. Variables may be half updated. */
   readonly signal?: AbortSignal;
 }
-
-/** How far a run is: `done` of `total` dispatches of a stage. A stage is an outermost `scope` of the graph. */
-export interface PlanProgress {
-  readonly stage: string;
-  readonly done: number;
-  readonly total: number;
-}
-
-type Recorded = Recorder["dispatches"][number] & { readonly scope: string };
-
-/** Dispatches handed to the GPU at once: few enough that none runs into a driver's watchdog. */
-const SUBMIT = 16;
-/** WebGPU's default alignment of uniform offsets. */
-const PARAMS_ALIGNMENT = 256;
 
 /**
  * Traces `build` for inputs of the given shapes and makes a plan of it on `device`. `build` gets the input tensors and
@@ -77,12 +58,12 @@ export class Plan<In extends string = string, Out extends string = string> {
   readonly #device: Device;
   readonly #inputs: readonly Input[];
   readonly #outputs: readonly [Out, Tensor][];
-  readonly #dispatches: Recorded[];
+  readonly #dispatches: PlannedDispatch[];
   readonly #persistent = new Set<Operand>();
   readonly #buffers = new Map<Operand, Buffer>();
   readonly #staging = new Map<string, Buffer>();
   readonly #owned: Buffer[] = [];
-  #commands: (Command & { readonly scope: string })[] = [];
+  #batches: readonly StageBatch[] = [];
   #running = false;
   #disposed = false;
   /** Bytes of GPU memory that the plan takes for itself; variables come on top. Known before any is taken. */
@@ -95,7 +76,7 @@ export class Plan<In extends string = string, Out extends string = string> {
     this.#device = device;
     this.#inputs = graph.inputs;
     this.#outputs = Object.entries(outputs) as [Out, Tensor][];
-    this.#dispatches = recordDispatches(device, liveNodes(graph, Object.values(outputs)));
+    this.#dispatches = recordDispatches(device, graph, Object.values(outputs));
     const roots = this.#dispatches.flatMap(({ bindings }) => Object.values(bindings).map((b) => storage(operandOf(b))));
     for (const operand of [...graph.inputs, ...roots, ...this.#outputs.map(([, tensor]) => storage(tensor))]) {
       if (operand instanceof Variable || operand instanceof Input || operand instanceof Constant)
@@ -120,7 +101,7 @@ export class Plan<In extends string = string, Out extends string = string> {
     this.#owned.push(block, ...buffers);
     device.write(block, params);
     this.#assign(buffers);
-    this.#commands = await this.#createCommands(pipelines, block);
+    this.#batches = batchesOf(await this.#createCommands(pipelines, block), this.#dispatches);
   }
 
   /** What the plan allocates, in a fixed order: parameter blocks, own tensors, slots of temporaries, staging. */
@@ -175,8 +156,7 @@ export class Plan<In extends string = string, Out extends string = string> {
           entries.push({ binding: paramsIndex, resource });
         }
         const bindGroup = this.#device.gpu.createBindGroup({ label: dispatch.label, layout: pipeline.layout, entries });
-        const { label, scope, workgroups } = dispatch;
-        return { label, scope, pipeline: pipeline.gpu, bindGroup, workgroups };
+        return { label: dispatch.label, pipeline: pipeline.gpu, bindGroup, workgroups: dispatch.workgroups };
       }),
     );
   }
@@ -189,7 +169,7 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   /** What a run dispatches, in order. */
-  get dispatches(): readonly (Dispatch & { readonly label: string; readonly scope: string })[] {
+  get dispatches(): readonly PlannedDispatch[] {
     return this.#dispatches;
   }
 
@@ -238,36 +218,23 @@ export class Plan<In extends string = string, Out extends string = string> {
 
   /** The second part of `run`: replays the dispatches, each submission a pass that `timestamps` times. */
   async replay({ onProgress, signal }: RunOptions<Out> = {}, timestamps?: Timestamps): Promise<void> {
-    const watched = onProgress !== undefined || signal !== undefined;
-    for (const { stage, commands } of this.#stages()) {
-      for (let done = 0; done < commands.length; done += SUBMIT) {
-        signal?.throwIfAborted();
-        onProgress?.({ stage, done, total: commands.length });
-        await this.#device.submit(commands.slice(done, done + SUBMIT), [], timestamps);
-        // Without a watcher the queue may run ahead; with one, what is shown must be true.
-        if (watched) await this.#device.finish();
-      }
-      onProgress?.({ stage, done: commands.length, total: commands.length });
+    // Without a watcher the queue may run ahead; with one, what is shown must be true.
+    if (!onProgress && !signal) return await this.#device.submit(this.#batches, timestamps);
+    for (const batch of this.#batches) {
+      signal?.throwIfAborted();
+      onProgress?.({ stage: batch.stage, done: batch.done, total: batch.total });
+      await this.#device.submit([batch], timestamps);
+      await this.#device.finish();
+      const done = batch.done + batch.commands.length;
+      if (done === batch.total) onProgress?.({ stage: batch.stage, done, total: batch.total });
     }
     signal?.throwIfAborted();
-  }
-
-  /** The commands in runs of one outermost scope. */
-  #stages(): { stage: string; commands: Command[] }[] {
-    const stages: { stage: string; commands: Command[] }[] = [];
-    for (const command of this.#commands) {
-      const stage = command.scope.split(".")[0] as string;
-      if (stages.at(-1)?.stage !== stage) stages.push({ stage, commands: [] });
-      stages.at(-1)?.commands.push(command);
-    }
-    return stages;
   }
 
   /** The last part of `run`: the outputs of these names, default all. */
   async read(names: readonly Out[] = this.#outputs.map(([name]) => name)): Promise<Record<Out, Data>> {
     const chosen = this.#outputs.filter(([name]) => names.includes(name));
-    await this.#device.submit(
-      [],
+    await this.#device.copy(
       chosen.map(([name, tensor]) => ({
         from: this.#buffers.get(storage(tensor)) as Buffer,
         to: this.#staging.get(name) as Buffer,
@@ -294,89 +261,4 @@ export class Plan<In extends string = string, Out extends string = string> {
 function typed(bytes: ArrayBuffer, dtype: Dtype): Data {
   if (dtype === "f32") return new Float32Array(bytes);
   return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
-}
-
-/** The nodes that the outputs and the in-place updates need, in recorded order. */
-function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
-  const live = new Set<Node>();
-  const stack = [
-    ...outputs.flatMap(({ node }) => node ?? []),
-    ...graph.nodes.filter((node) => node.updates.length > 0),
-  ];
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    if (live.has(node)) continue;
-    live.add(node);
-    for (const tensor of node.inputs) if (tensor?.node) stack.push(tensor.node);
-  }
-  return [...live].sort((a, b) => a.order - b.order);
-}
-
-function recordDispatches(device: Device, nodes: readonly Node[]): Recorded[] {
-  const { limits, features, info } = device;
-  const subgroupMinSize = features.has("subgroups") ? info.subgroupMinSize : 0;
-  const recorder = new Recorder({ limits, subgroupMinSize, software: info.software });
-  const scopes: string[] = [];
-  for (const { operation, inputs, outputs, attributes, scope } of nodes) {
-    recorder.label = scope ? `${scope}/${operation.name}` : operation.name;
-    operation.kernel?.(recorder, inputs, outputs, attributes);
-    while (scopes.length < recorder.dispatches.length) scopes.push(scope);
-  }
-  return recorder.dispatches.map((dispatch, i) => ({ ...dispatch, scope: scopes[i] as string }));
-}
-
-/** "encode/conv2d: fea" for an operand that does not carry the operation's name itself. */
-function where(label: string, { name }: Operand): string {
-  return name.startsWith(label) ? name : `${label}: ${name}`;
-}
-
-/** Checks a dispatch against its shader and the adapter's limits before any GPU memory is taken. */
-function checkBindings(device: Device, { shader, label, bindings }: Recorded, pipeline: Pipeline): void {
-  const declared = pipeline.interface.bindings;
-  const wrong =
-    declared.find(({ name }) => !bindings[name])?.name ??
-    Object.keys(bindings).find((name) => !declared.some((binding) => binding.name === name));
-  if (wrong)
-    throw new GraphError(`${label}: shader ${shader} and its kernel disagree on binding '${wrong}'`, "Correct either");
-  const { maxStorageBufferBindingSize, maxUniformBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
-  const written = new Set<Operand>();
-  for (const { name, access } of declared) {
-    const binding = bindings[name] as Operand;
-    const operand = storage(operandOf(binding));
-    const bytes = isSlice(binding) ? 4 * binding.length : byteSize(binding);
-    const most = access === "uniform" ? maxUniformBufferBindingSize : maxStorageBufferBindingSize;
-    if (bytes > most)
-      throw new LimitError(
-        `${where(label, operand)} [${operand.shape}] takes ${formatBytes(bytes)}, this adapter binds ${formatBytes(most)} at most`,
-        "Use a smaller image, reference or batch",
-      );
-    if (isSlice(binding) && binding.offset % SLICE_ALIGNMENT !== 0)
-      throw new GraphError(
-        `${label}: a slice of ${operand.name} starts at ${binding.offset}`,
-        `Align it to ${SLICE_ALIGNMENT}`,
-      );
-    if (access === "write") written.add(operand);
-  }
-  for (const { name, access } of declared) {
-    if (access !== "write" && written.has(storage(operandOf(bindings[name] as Operand))))
-      throw new GraphError(
-        `${label}: '${name}' is read and written in one dispatch`,
-        "Give the output a tensor of its own",
-      );
-  }
-  const count = declared.filter(({ access }) => access !== "uniform").length;
-  if (count > maxStorageBuffersPerShaderStage)
-    throw new LimitError(
-      `${label} binds ${count} buffers, this adapter ${maxStorageBuffersPerShaderStage}`,
-      "Bind fewer",
-    );
-}
-
-/** The parameter blocks of all dispatches, `PARAMS_ALIGNMENT` bytes each. */
-function packAll(dispatches: readonly Recorded[], pipelines: readonly Pipeline[]): Uint8Array {
-  const bytes = new Uint8Array(dispatches.length * PARAMS_ALIGNMENT);
-  for (const [i, { shader, params = {} }] of dispatches.entries()) {
-    const block = packParams(shader, (pipelines[i] as Pipeline).interface.params, params);
-    bytes.set(new Uint8Array(block), i * PARAMS_ALIGNMENT);
-  }
-  return bytes;
 }

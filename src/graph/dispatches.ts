@@ -1,0 +1,124 @@
+/**
+ * The dispatches of a graph: recorded from its nodes, checked against their shaders and the adapter, their parameters laid
+ * out in one block.
+ */
+import type { Device } from "../gpu/device.js";
+import { formatBytes, LimitError } from "../gpu/errors.js";
+import type { Pipeline } from "../gpu/pipeline.js";
+import { packParams } from "../gpu/shader.js";
+import { type Binding, type Dispatch, isSlice, type Operand, Recorder, SLICE_ALIGNMENT } from "../kernels/kernel.js";
+import { byteSize, operandOf, storage } from "./layout.js";
+import { type Graph, GraphError, type Node, type Tensor } from "./tensor.js";
+
+/** A dispatch of a plan. */
+export interface PlannedDispatch extends Dispatch {
+  /** Scope and operation. */
+  readonly label: string;
+  readonly scope: string;
+  /** Of the tensors that it binds, each counted once. */
+  readonly bytes: number;
+}
+
+/** WebGPU's default alignment of uniform offsets. */
+export const PARAMS_ALIGNMENT = 256;
+
+/** The nodes that the outputs and the in-place updates need, in recorded order. */
+function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
+  const live = new Set<Node>();
+  const stack = [
+    ...outputs.flatMap(({ node }) => node ?? []),
+    ...graph.nodes.filter((node) => node.updates.length > 0),
+  ];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (live.has(node)) continue;
+    live.add(node);
+    for (const tensor of node.inputs) if (tensor?.node) stack.push(tensor.node);
+  }
+  return [...live].sort((a, b) => a.order - b.order);
+}
+
+/** The dispatches of the nodes that `outputs` and the in-place updates need. */
+export function recordDispatches(device: Device, graph: Graph, outputs: readonly Tensor[]): PlannedDispatch[] {
+  const { limits, features, info } = device;
+  const subgroupMinSize = features.has("subgroups") ? info.subgroupMinSize : 0;
+  const recorder = new Recorder({ limits, subgroupMinSize, software: info.software });
+  const scopes: string[] = [];
+  for (const { operation, inputs, outputs: results, attributes, scope } of liveNodes(graph, outputs)) {
+    recorder.label = scope ? `${scope}/${operation.name}` : operation.name;
+    operation.kernel?.(recorder, inputs, results, attributes);
+    while (scopes.length < recorder.dispatches.length) scopes.push(scope);
+  }
+  return recorder.dispatches.map((dispatch, i) => ({
+    ...dispatch,
+    scope: scopes[i] as string,
+    bytes: boundBytes(dispatch),
+  }));
+}
+
+function boundBytes({ bindings }: Dispatch): number {
+  const operands = new Map(
+    Object.values(bindings).map((binding) => [storage(operandOf(binding)), bindingSize(binding)]),
+  );
+  return [...operands.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+function bindingSize(binding: Binding): number {
+  return isSlice(binding) ? 4 * binding.length : byteSize(binding);
+}
+
+/** "encode/conv2d: fea" for an operand that does not carry the operation's name itself. */
+function where(label: string, { name }: Operand): string {
+  return name.startsWith(label) ? name : `${label}: ${name}`;
+}
+
+/** Checks a dispatch against its shader and the adapter's limits before any GPU memory is taken. */
+export function checkBindings(device: Device, { shader, label, bindings }: PlannedDispatch, pipeline: Pipeline): void {
+  const declared = pipeline.interface.bindings;
+  const wrong =
+    declared.find(({ name }) => !bindings[name])?.name ??
+    Object.keys(bindings).find((name) => !declared.some((binding) => binding.name === name));
+  if (wrong)
+    throw new GraphError(`${label}: shader ${shader} and its kernel disagree on binding '${wrong}'`, "Correct either");
+  const { maxStorageBufferBindingSize, maxUniformBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
+  const written = new Set<Operand>();
+  for (const { name, access } of declared) {
+    const binding = bindings[name] as Operand;
+    const operand = storage(operandOf(binding));
+    const bytes = bindingSize(binding);
+    const most = access === "uniform" ? maxUniformBufferBindingSize : maxStorageBufferBindingSize;
+    if (bytes > most)
+      throw new LimitError(
+        `${where(label, operand)} [${operand.shape}] takes ${formatBytes(bytes)}, this adapter binds ${formatBytes(most)} at most`,
+        "Use a smaller image, reference or batch",
+      );
+    if (isSlice(binding) && binding.offset % SLICE_ALIGNMENT !== 0)
+      throw new GraphError(
+        `${label}: a slice of ${operand.name} starts at ${binding.offset}`,
+        `Align it to ${SLICE_ALIGNMENT}`,
+      );
+    if (access === "write") written.add(operand);
+  }
+  for (const { name, access } of declared) {
+    if (access !== "write" && written.has(storage(operandOf(bindings[name] as Operand))))
+      throw new GraphError(
+        `${label}: '${name}' is read and written in one dispatch`,
+        "Give the output a tensor of its own",
+      );
+  }
+  const count = declared.filter(({ access }) => access !== "uniform").length;
+  if (count > maxStorageBuffersPerShaderStage)
+    throw new LimitError(
+      `${label} binds ${count} buffers, this adapter ${maxStorageBuffersPerShaderStage}`,
+      "Bind fewer",
+    );
+}
+
+/** The parameter blocks of all dispatches, `PARAMS_ALIGNMENT` bytes each. */
+export function packAll(dispatches: readonly PlannedDispatch[], pipelines: readonly Pipeline[]): Uint8Array {
+  const bytes = new Uint8Array(dispatches.length * PARAMS_ALIGNMENT);
+  for (const [i, { shader, params = {} }] of dispatches.entries()) {
+    const block = packParams(shader, (pipelines[i] as Pipeline).interface.params, params);
+    bytes.set(new Uint8Array(block), i * PARAMS_ALIGNMENT);
+  }
+  return bytes;
+}
