@@ -106,6 +106,11 @@ export interface Batch {
 }
 
 export class Device {
+  /**
+   * Variants of kernels found to be the fastest on this adapter, by the key of the choice. Plans that are made from now on
+   * take them.
+   */
+  readonly choices = new Map<string, string>();
   readonly #living = new Set<Buffer>();
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   #bytes = 0;

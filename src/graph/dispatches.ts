@@ -6,7 +6,15 @@ import type { Device } from "../gpu/device.js";
 import { formatBytes, LimitError } from "../gpu/errors.js";
 import type { Pipeline } from "../gpu/pipeline.js";
 import { packParams } from "../gpu/shader.js";
-import { type Binding, type Dispatch, isSlice, type Operand, Recorder, SLICE_ALIGNMENT } from "../kernels/kernel.js";
+import {
+  type Binding,
+  type Choice,
+  type Dispatch,
+  isSlice,
+  type Operand,
+  Recorder,
+  SLICE_ALIGNMENT,
+} from "../kernels/kernel.js";
 import { byteSize, operandOf, storage } from "./layout.js";
 import { type Graph, GraphError, type Node, type Tensor } from "./tensor.js";
 
@@ -17,6 +25,11 @@ export interface PlannedDispatch extends Dispatch {
   readonly scope: string;
   /** Of the tensors that it binds, each counted once. */
   readonly bytes: number;
+}
+
+/** A choice between variants, with the operation that asked for it. */
+export interface PlanChoice extends Choice {
+  readonly node: Node;
 }
 
 /** WebGPU's default alignment of uniform offsets. */
@@ -37,22 +50,27 @@ function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
   return [...live].sort((a, b) => a.order - b.order);
 }
 
-/** The dispatches of the nodes that `outputs` and the in-place updates need. */
-export function recordDispatches(device: Device, graph: Graph, outputs: readonly Tensor[]): PlannedDispatch[] {
+/** What the nodes that `outputs` and the in-place updates need record, with the variants that `chosen` names. */
+export function recordNodes(
+  device: Device,
+  graph: Graph,
+  outputs: readonly Tensor[],
+  chosen: ReadonlyMap<string, string>,
+): { readonly dispatches: PlannedDispatch[]; readonly choices: PlanChoice[] } {
   const { limits, features, info } = device;
   const subgroupMinSize = features.has("subgroups") ? info.subgroupMinSize : 0;
-  const recorder = new Recorder({ limits, subgroupMinSize, software: info.software });
-  const scopes: string[] = [];
-  for (const { operation, inputs, outputs: results, attributes, scope } of liveNodes(graph, outputs)) {
+  const recorder = new Recorder({ limits, subgroupMinSize, software: info.software, choices: chosen });
+  const dispatches: PlannedDispatch[] = [];
+  const choices: PlanChoice[] = [];
+  for (const node of liveNodes(graph, outputs)) {
+    const { operation, inputs, outputs: results, attributes, scope } = node;
     recorder.label = scope ? `${scope}/${operation.name}` : operation.name;
     operation.kernel?.(recorder, inputs, results, attributes);
-    while (scopes.length < recorder.dispatches.length) scopes.push(scope);
+    for (const dispatch of recorder.dispatches.slice(dispatches.length))
+      dispatches.push({ ...dispatch, scope, bytes: boundBytes(dispatch) });
+    for (const choice of recorder.choices.slice(choices.length)) choices.push({ ...choice, node });
   }
-  return recorder.dispatches.map((dispatch, i) => ({
-    ...dispatch,
-    scope: scopes[i] as string,
-    bytes: boundBytes(dispatch),
-  }));
+  return { dispatches, choices };
 }
 
 function boundBytes({ bindings }: Dispatch): number {

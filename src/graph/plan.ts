@@ -11,11 +11,19 @@ import type { Pipeline } from "../gpu/pipeline.js";
 import type { Timestamps } from "../gpu/timestamps.js";
 import { type Dispatch, type Dtype, isSlice, type Operand, type Shape } from "../kernels/kernel.js";
 import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
-import { checkBindings, PARAMS_ALIGNMENT, type PlannedDispatch, packAll, recordDispatches } from "./dispatches.js";
+import {
+  checkBindings,
+  PARAMS_ALIGNMENT,
+  type PlanChoice,
+  type PlannedDispatch,
+  packAll,
+  recordNodes,
+} from "./dispatches.js";
 import { byteSize, layOut, operandOf, storage } from "./layout.js";
 import { Constant, type Graph, GraphError, Input, input, type Tensor, trace, Variable } from "./tensor.js";
 
 export type { PlanProgress } from "./batches.js";
+export type { PlanChoice } from "./dispatches.js";
 
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: Dtype };
 export type Data = Float32Array | Int32Array | Uint32Array;
@@ -29,10 +37,16 @@ export interface RunOptions<Name extends string = string> {
   readonly signal?: AbortSignal;
 }
 
+export interface PlanOptions {
+  /** Told how many bytes of GPU memory the plan needs before it takes any. */
+  readonly onMemory?: ((bytes: number) => void) | undefined;
+  /** Variants to take instead of the defaults, by the key of the choice; default those of the device. */
+  readonly choices?: ReadonlyMap<string, string> | undefined;
+}
+
 /**
  * Traces `build` for inputs of the given shapes and makes a plan of it on `device`. `build` gets the input tensors and
- * returns the tensors that a run reads back, by name; in-place updates recorded inside run as well. `onMemory` is told
- * how many bytes of GPU memory the plan needs before it takes any.
+ * returns the tensors that a run reads back, by name; in-place updates recorded inside run as well.
  *
  * Throws `ShapeError`, `GraphError`, `LimitError` (naming the tensor), `OutOfGpuMemoryError`, `ShaderError`.
  */
@@ -40,7 +54,7 @@ export async function compile<In extends string, Out extends string>(
   device: Device,
   inputs: Readonly<Record<In, InputSpec>>,
   build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
-  onMemory?: (bytes: number) => void,
+  options: PlanOptions = {},
 ): Promise<Plan<In, Out>> {
   const { graph, result } = trace(() => {
     const tensors = Object.entries<InputSpec>(inputs).map(([name, spec]) =>
@@ -48,8 +62,8 @@ export async function compile<In extends string, Out extends string>(
     );
     return build(Object.fromEntries(tensors));
   });
-  const plan = new Plan<In, Out>(device, graph, result);
-  onMemory?.(plan.bytes);
+  const plan = new Plan<In, Out>(device, graph, result, options.choices);
+  options.onMemory?.(plan.bytes);
   await plan.prepare();
   return plan;
 }
@@ -68,15 +82,24 @@ export class Plan<In extends string = string, Out extends string = string> {
   #disposed = false;
   /** Bytes of GPU memory that the plan takes for itself; variables come on top. Known before any is taken. */
   readonly bytes: number;
+  /** The variants that were chosen, in recorded order: with the device they fix the order of sums, and so the bits. */
+  readonly choices: readonly PlanChoice[];
   readonly #slots: ReturnType<typeof layOut>;
 
   /** Use `compile`. */
-  constructor(device: Device, graph: Graph, outputs: Readonly<Record<Out, Tensor>>) {
+  constructor(
+    device: Device,
+    graph: Graph,
+    outputs: Readonly<Record<Out, Tensor>>,
+    choices: ReadonlyMap<string, string> = device.choices,
+  ) {
     device.check();
     this.#device = device;
     this.#inputs = graph.inputs;
     this.#outputs = Object.entries(outputs) as [Out, Tensor][];
-    this.#dispatches = recordDispatches(device, graph, Object.values(outputs));
+    const recorded = recordNodes(device, graph, Object.values(outputs), choices);
+    this.#dispatches = recorded.dispatches;
+    this.choices = recorded.choices;
     const roots = this.#dispatches.flatMap(({ bindings }) => Object.values(bindings).map((b) => storage(operandOf(b))));
     for (const operand of [...graph.inputs, ...roots, ...this.#outputs.map(([, tensor]) => storage(tensor))]) {
       if (operand instanceof Variable || operand instanceof Input || operand instanceof Constant)

@@ -9,9 +9,9 @@
  *   transpose         input gradient       forward
  *   weightGradient    weight gradient      weight gradient, x and dy exchanged
  */
-import { gatherConvolution, gatherTransposition } from "./convolution_gather.js";
-import { weightGradient as sumWeightGradient } from "./convolution_weight_gradient.js";
-import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { gatherConvolution, gatherTransposition, gatherVariants } from "./convolution_gather.js";
+import { weightGradient as sumWeightGradient, weightGradientVariants } from "./convolution_weight_gradient.js";
+import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 
 /** How the kernel's window moves, the same along both sides. */
 export interface Window {
@@ -36,35 +36,37 @@ export interface Convolution {
 
 type Sides = [number, number, number, number];
 
-/**
- * How convolution and its adjoint are computed. `plain` is what a porter reads. `tiles` shares inputs and weights through
- * workgroup memory: for GPUs. `strips` hands weights on by subgroup broadcast: the fastest where the "GPU" is a CPU whose
- * subgroups have at least 8 threads.
- */
-export type Variant = "plain" | "tiles" | "strips";
-
-/** Multiply-adds below which preparing a fast variant costs more than it saves. */
+/** Multiply-adds below which preparing a fast variant costs more than it saves, and above which `plain` never pays. */
 const LEAST_WORK = 1 << 18;
+const MOST_PLAIN = 1 << 25;
 
-function chosenVariant({ machine }: Recorder, products: number): Variant {
-  return products < LEAST_WORK ? "plain" : fastVariant(machine);
+/** `plain`, which a porter reads, and the `fast` ones of the kernels' own files; the default first. */
+function variants<Name extends string>(products: number, fast: readonly [Name, ...Name[]]) {
+  type Names = readonly [Name | "plain", ...(Name | "plain")[]];
+  if (products < LEAST_WORK) return ["plain", ...fast] as Names;
+  return (products < MOST_PLAIN ? [...fast, "plain"] : fast) as Names;
 }
 
-/** The fast variant that suits a machine. */
-export function fastVariant({ software, subgroupMinSize }: Omit<Machine, "limits">): "tiles" | "strips" {
-  return software && subgroupMinSize >= 8 ? "strips" : "tiles";
+/** Multiply-adds of a convolution that makes y, or the output whose gradient y is, of so many channels. */
+function products(y: Operand, channels: number, weight: Operand): number {
+  const [, , KH, KW] = weight.shape as Sides;
+  return elements(y.shape) * channels * KH * KW;
 }
 
-/** Multiply-adds of a convolution between tensors of these shapes. */
-function products(output: Operand, weight: Operand): number {
-  return (elements(output.shape) * elements(weight.shape)) / (weight.shape[0] as number);
+/** `64+64→32 3×3 s2 p1 d1 [1,64,160,160]`: channels, taps, window, and the image that the window moves over. */
+function describe(x: Operand, concat: Operand | undefined, weight: Operand, { stride, padding, dilation }: Window) {
+  const [O, , KH, KW] = weight.shape as Sides;
+  const channels = [x, ...(concat ? [concat] : [])].map(({ shape }) => shape[1]).join("+");
+  return `${channels}→${O} ${KH}×${KW} s${stride} p${padding} d${dilation} [${x.shape}]`;
 }
 
 /** y = f(x ⋆ weight + bias + residual). */
-export function convolve(recorder: Recorder, convolution: Convolution, variant?: Variant): void {
-  const chosen = variant ?? chosenVariant(recorder, products(convolution.y, convolution.weight));
-  if (chosen === "plain") convolvePlain(recorder, convolution);
-  else gatherConvolution(recorder, convolution, chosen);
+export function convolve(recorder: Recorder, convolution: Convolution): void {
+  const { x, concat, weight, y, window } = convolution;
+  const candidates = variants(products(y, weight.shape[1] as number, weight), gatherVariants(recorder.machine));
+  const variant = recorder.choose(`convolve ${describe(x, concat, weight, window)}`, candidates);
+  if (variant === "plain") convolvePlain(recorder, convolution);
+  else gatherConvolution(recorder, convolution, variant);
 }
 
 function convolvePlain(recorder: Recorder, convolution: Convolution): void {
@@ -82,7 +84,7 @@ function convolvePlain(recorder: Recorder, convolution: Convolution): void {
     },
     bindings: { x, concat: concat ?? x, weight, bias: bias ?? x, residual: residual ?? x, y },
     workgroups: flatGrid(count),
-    flops: 2 * products(y, weight),
+    flops: 2 * products(y, C, weight),
   });
 }
 
@@ -98,10 +100,12 @@ export interface Transposition {
 }
 
 /** y = f(the adjoint of · ⋆ weight, applied to x, + bias). */
-export function transpose(recorder: Recorder, transposition: Transposition, variant?: Variant): void {
-  const chosen = variant ?? chosenVariant(recorder, products(transposition.x, transposition.weight));
-  if (chosen === "plain") transposePlain(recorder, transposition);
-  else gatherTransposition(recorder, transposition, chosen);
+export function transpose(recorder: Recorder, transposition: Transposition): void {
+  const { x, weight, y, window } = transposition;
+  const candidates = variants(products(x, y.shape[1] as number, weight), gatherVariants(recorder.machine));
+  const variant = recorder.choose(`transpose ${describe(y, undefined, weight, window)}`, candidates);
+  if (variant === "plain") transposePlain(recorder, transposition);
+  else gatherTransposition(recorder, transposition, variant);
 }
 
 function transposePlain(recorder: Recorder, transposition: Transposition): void {
@@ -118,7 +122,7 @@ function transposePlain(recorder: Recorder, transposition: Transposition): void 
     },
     bindings: { x, weight, bias: bias ?? x, y },
     workgroups: flatGrid(count),
-    flops: 2 * elements(x.shape) * C * KH * KW,
+    flops: 2 * products(x, C, weight),
   });
 }
 
@@ -131,6 +135,12 @@ export interface WeightGradient {
 }
 
 /** dweight = Σ over N, P, Q of dy · (the inputs it met). */
-export function weightGradient(recorder: Recorder, gradient: WeightGradient, variant?: Variant): void {
-  sumWeightGradient(recorder, gradient, variant ?? chosenVariant(recorder, products(gradient.dy, gradient.dweight)));
+export function weightGradient(recorder: Recorder, gradient: WeightGradient): void {
+  const { x, concat, dy, dweight, window } = gradient;
+  const candidates = variants(
+    products(dy, dweight.shape[1] as number, dweight),
+    weightGradientVariants(recorder.machine),
+  );
+  const variant = recorder.choose(`weight gradient ${describe(x, concat, dweight, window)}`, candidates);
+  sumWeightGradient(recorder, gradient, variant);
 }

@@ -7,10 +7,24 @@
  * u = p·s + phase meets only the taps with i·dilation ≡ phase + padding (mod s), and no zero is ever multiplied.
  */
 import type { Convolution, Transposition, Window } from "./convolution.js";
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
 
-/** strips: registers and subgroups, for adapters that compute on the CPU. tiles: workgroup memory, for GPUs. */
-export type GatherVariant = "strips" | "tiles";
+/**
+ * strips: a thread computes a row of so many pixels from registers and subgroup broadcasts; for adapters that compute on
+ * the CPU. tiles: a workgroup shares so many pixels × output channels through its memory; for GPUs.
+ */
+const STRIPS = { "strips 8": { PIXELS: 8 } } as const;
+const TILES = { "tiles 64×64": {} } as const;
+
+export type GatherVariant = keyof typeof STRIPS | keyof typeof TILES;
+
+/** The variants that a machine can run, the default first. */
+export function gatherVariants({ software, subgroupMinSize }: Machine): [GatherVariant, ...GatherVariant[]] {
+  const strips = Object.keys(STRIPS) as GatherVariant[];
+  const tiles = Object.keys(TILES) as [GatherVariant];
+  if (subgroupMinSize < 8) return tiles;
+  return (software ? [...strips, ...tiles] : [...tiles, ...strips]) as [GatherVariant];
+}
 
 type Sides = [number, number, number, number];
 
@@ -148,7 +162,7 @@ const CHUNK = 1024;
 function chunks(x: Operand, { rows, columns }: Gather, variant: GatherVariant): Source[] {
   const C = x.shape[1] as number;
   const products = C * Math.max(1, rows.taps * columns.taps);
-  const count = variant === "tiles" ? Math.min(C, Math.ceil(products / CHUNK)) : 1;
+  const count = variant in TILES ? Math.min(C, Math.ceil(products / CHUNK)) : 1;
   const bound = (i: number) => Math.round((C * i) / count);
   return Array.from({ length: count }, (_, i) => ({ x, first: bound(i), taken: bound(i + 1) - bound(i) }));
 }
@@ -177,7 +191,8 @@ function sum(recorder: Recorder, task: Sum, variant: GatherVariant): void {
   const bindings = { x, packed, bias: bias ?? x, residual: residual ?? x, y };
   const lines = N * rows.count;
   const flops = 2 * lines * columns.count * O * taken * rows.taps * columns.taps;
-  if (variant === "strips") {
+  if (variant in STRIPS) {
+    const { PIXELS } = STRIPS[variant as keyof typeof STRIPS];
     const taps = columns.taps % 3 === 0 && rows.inStep === 1 && rows.tapStep === 1 ? 3 : 1;
     const strips = Math.ceil(columns.count / PIXELS);
     // As many blocks as rows of taps in one: both sums are short, and so are their rounding errors.
@@ -202,8 +217,6 @@ function sum(recorder: Recorder, task: Sum, variant: GatherVariant): void {
   }
 }
 
-/** Pixels of a thread's strip. */
-const PIXELS = 8;
 const GROUP_ROW = 32768;
 
 /** `groups` workgroups, folded where they are many, times `layers`. */

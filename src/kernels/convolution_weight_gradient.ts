@@ -2,8 +2,16 @@
  * The weight gradient of convolution, in two stages: slabs of lines (n, p) of dy are summed side by side, then the slabs
  * are added in order. The order of all additions depends on shapes and variant alone, so a rerun gives the same bits.
  */
-import type { Variant, WeightGradient } from "./convolution.js";
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import type { WeightGradient } from "./convolution.js";
+import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+
+type Fast = "tiles" | "strips";
+
+/** The variants that a machine can run, beside `plain`, the default first: strips for CPUs, tiles for GPUs. */
+export function weightGradientVariants({ software, subgroupMinSize }: Machine): [Fast, ...Fast[]] {
+  if (subgroupMinSize < 8) return ["tiles"];
+  return software ? ["strips", "tiles"] : ["tiles", "strips"];
+}
 
 type Sides = [number, number, number, number];
 
@@ -11,7 +19,7 @@ type Sides = [number, number, number, number];
 const SLAB_BYTES = 16 << 20;
 
 /** dweight = Σ over N, P, Q of dy · (the inputs it met). */
-export function weightGradient(recorder: Recorder, gradient: WeightGradient, variant: Variant): void {
+export function weightGradient(recorder: Recorder, gradient: WeightGradient, variant: Fast | "plain"): void {
   const { dy, dweight } = gradient;
   const [O, C, KH, KW] = dweight.shape as Sides;
   const lines = (dy.shape[0] as number) * (dy.shape[2] as number);
@@ -54,7 +62,7 @@ function sources(
   partial: Operand,
   depth: number,
   slabs: number,
-  variant: "tiles" | "strips",
+  variant: Fast,
 ): void {
   const [O, channels, KH, KW] = dweight.shape as Sides;
   const [N, , P, Q] = dy.shape as Sides;

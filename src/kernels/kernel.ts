@@ -52,11 +52,24 @@ export interface Machine {
   readonly subgroupMinSize: number;
   /** The adapter computes on the CPU: few wide cores, no fast shared memory. */
   readonly software: boolean;
+  /** Variants that are to be taken instead of the defaults, by the key of the choice. */
+  readonly choices: ReadonlyMap<string, string>;
 }
 
-/** Collects the dispatches of the operations of a plan, and the scratch tensors they need. */
+/** A choice between variants that compute the same, each with its own order of sums: equal but for rounding. */
+export interface Choice {
+  /** The kernel and all that decides which variant is fastest: `convolve 64→64 3×3 [1,64,160,160]`. */
+  readonly key: string;
+  /** Names of the variants that are valid here, the default first. */
+  readonly candidates: readonly string[];
+  readonly taken: string;
+}
+
+/** Collects the dispatches of the operations of a plan, the scratch tensors they need, and the choices they made. */
 export class Recorder {
   readonly dispatches: (Dispatch & { readonly label: string })[] = [];
+  readonly choices: Choice[] = [];
+  readonly #asked = new Map<string, readonly string[]>();
   /** Prefix of labels and scratch names: the operation being recorded. */
   label = "";
 
@@ -65,6 +78,20 @@ export class Recorder {
   /** A tensor that only the dispatches recorded with it use. Its contents are undefined at first. */
   scratch(name: string, shape: Shape, dtype: Dtype = "f32"): Operand {
     return { name: `${this.label} ${name}`.trim(), shape, dtype };
+  }
+
+  /**
+   * Which of `candidates` to record: the one the machine's choices name, if it is among them, else the first. The
+   * candidates must follow from the key: who asks for one thing in two orders would get two defaults.
+   */
+  choose<Name extends string>(key: string, candidates: readonly [Name, ...Name[]]): Name {
+    const asked = this.#asked.get(key) ?? candidates;
+    this.#asked.set(key, asked);
+    if (asked.join() !== candidates.join()) throw new Error(`${key} has candidates ${asked}, and ${candidates}`);
+    const wanted = this.machine.choices.get(key);
+    const taken = candidates.find((name) => name === wanted) ?? candidates[0];
+    if (candidates.length > 1) this.choices.push({ key, candidates, taken });
+    return taken;
   }
 
   dispatch(dispatch: Dispatch): void {

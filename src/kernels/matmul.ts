@@ -1,4 +1,4 @@
-/** Batched matrix product: `shaders/matmul.wgsl`, and `matmul_tiled.wgsl` where at least half a tile is filled each way. */
+/** Batched matrix product: `shaders/matmul.wgsl`, or `matmul_tiled.wgsl`. */
 import { flatGrid, type Operand, type Recorder } from "./kernel.js";
 
 export interface Transposed {
@@ -20,7 +20,11 @@ export function matmul(
 ): void {
   const [batches, n, m] = y.shape as [number, number, number];
   const inner = a.shape[transposeA ? 1 : 2] as number;
-  const tiled = Math.min(n, m) >= TILE / 2 && inner >= STEPS;
+  const operand = (rows: number, columns: number, transposed: boolean) => `${rows}×${columns}${transposed ? "ᵀ" : ""}`;
+  const key = `matmul ${batches} of ${operand(n, inner, transposeA)}·${operand(inner, m, transposeB)}`;
+  // Tiles pay where at least half of one is filled each way.
+  const filled = Math.min(n, m) >= TILE / 2 && inner >= STEPS;
+  const tiled = recorder.choose(key, filled ? ["tiles", "plain"] : ["plain", "tiles"]) === "tiles";
   recorder.dispatch({
     shader: tiled ? "matmul_tiled" : "matmul",
     constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },

@@ -117,7 +117,7 @@ export async function upscale(
     const matched = scope("show matches", () => extract(inputs.ref, matches, geometry, SCALE));
     return { sr, matched, similarity: matches.fineScore };
   };
-  const plan = await compile(device, shapes, build, onMemory);
+  const plan = await compile(device, shapes, build, { onMemory });
   try {
     const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
     const found = await plan.run(data, { ...(onProgress && { onProgress }), ...(signal && { signal }) });

@@ -14,7 +14,6 @@ import { checkTarget, makeFolder, removeLeftovers, writeFileAtomic } from "../fi
 import { CheckpointError, OutputError } from "../files/errors.js";
 import type { Device } from "../gpu/device.js";
 import { formatBytes } from "../gpu/errors.js";
-import { fastVariant } from "../kernels/convolution.js";
 import { type Checkpoint, Checkpoints, type FoundCheckpoint, type JsonValue } from "./checkpoint.js";
 import { resumedConfig, type TrainChanges, type TrainConfig, trainConfig } from "./config.js";
 import { type Augmentation, NO_AUGMENTATION } from "./data/augment.js";
@@ -105,7 +104,8 @@ interface RunState {
   /** Of the names of the pairs, in their order. */
   readonly pairs: string;
   readonly adapter: string;
-  readonly convolution: "tiles" | "strips";
+  /** The variants of kernels that the step takes, by the key of the choice; early checkpoints have none. */
+  readonly choices?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -242,7 +242,9 @@ class Run {
     let trainer: Trainer | undefined;
     let log: RunLog | undefined;
     try {
-      trainer = await Trainer.create(device, networks, config, loader.shapes);
+      // What the run began with comes before what was found to be faster since.
+      const choices = new Map([...device.choices, ...Object.entries(saved?.choices ?? {})]);
+      trainer = await Trainer.create(device, networks, config, loader.shapes, { choices });
       if (saved && found) trainer.restore(found.checkpoint.tensors, saved.updates, found.path);
       options.onMessage?.(describe(networks, device));
       signal?.throwIfAborted();
@@ -267,9 +269,19 @@ class Run {
     await this.#checkpoints.prepare();
     if (!saved) return await this.#save(false);
     onMessage?.(`goes on from step ${saved.step}, ${this.#path}`);
-    const { adapter, convolution } = this.#machine();
-    if (saved.adapter !== adapter || saved.convolution !== convolution)
-      onMessage?.(`the run was on ${saved.adapter} (${saved.convolution}); here its bits will differ`);
+    for (const message of this.#differences(saved)) onMessage?.(message);
+  }
+
+  /** What will give a resumed run other bits than it would have had. */
+  #differences({ adapter, choices = {} }: RunState): string[] {
+    const here = this.device.info.name;
+    const { choices: taken } = this.trainer;
+    const lost = Object.entries(choices).filter(([key, variant]) => taken.has(key) && taken.get(key) !== variant);
+    const [key, variant] = lost[0] ?? [];
+    return [
+      ...(adapter === here ? [] : [`the run was on ${adapter}; here its bits will differ`]),
+      ...(key ? [`${here} has not all the run's variants, as ${variant} for ${key}; its bits will differ`] : []),
+    ];
   }
 
   get #steps(): number {
@@ -353,16 +365,11 @@ class Run {
     if (best || ends || this.#step % checkpointEvery === 0) await this.#save(best);
   }
 
-  #machine(): Pick<RunState, "adapter" | "convolution"> {
-    const { info, features } = this.device;
-    const subgroupMinSize = features.has("subgroups") ? info.subgroupMinSize : 0;
-    return { adapter: info.name, convolution: fastVariant({ software: info.software, subgroupMinSize }) };
-  }
-
   async #save(best: boolean): Promise<void> {
     const state: RunState = {
       ...{ config: this.start.config, step: this.#step, updates: this.trainer.updates, skipped: this.#skipped },
-      ...{ skippedInRow: this.#skippedInRow, best: this.#best, pairs: this.start.data.hash, ...this.#machine() },
+      ...{ skippedInRow: this.#skippedInRow, best: this.#best, pairs: this.start.data.hash },
+      ...{ adapter: this.device.info.name, choices: Object.fromEntries(this.trainer.choices) },
     };
     this.log.flush();
     const tensors = await this.trainer.tensors();

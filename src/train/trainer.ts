@@ -43,6 +43,8 @@ export interface Recorded {
 export interface TrainerOptions {
   /** Shapes of match indices that each step is given, instead of searching: [N, blocks] and [N·blocks, ky, kx]. */
   readonly indices?: Readonly<Record<"coarseIndex" | "fineIndex", Shape>> | undefined;
+  /** Variants of kernels by the key of the choice; default those of the device. */
+  readonly choices?: ReadonlyMap<string, string> | undefined;
   /** Sees the network's intermediate tensors (see `MasaOptions`). */
   readonly probe?: Probe | undefined;
   /** Chooses tensors that each step reads back as `observed`; called once. Needs the whole batch in one micro-batch. */
@@ -148,6 +150,11 @@ export class Trainer {
     return this.#plans.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /** The variants that the plans took, by the key of the choice: another order of sums would give other bits. */
+  get choices(): ReadonlyMap<string, string> {
+    return new Map(this.#plans.flatMap(({ choices }) => choices.map(({ key, taken }) => [key, taken] as const)));
+  }
+
   /** Updates made of each network. */
   get updates(): { generator: number; discriminator: number } {
     return { generator: this.#generator.steps, discriminator: this.#discriminator?.steps ?? 0 };
@@ -184,7 +191,7 @@ export class Trainer {
       images[name] = { shape: part(shape), dtype: "i32" };
     const [adamG, adamD] = [{ adamG: [ADAM_HYPER_LENGTH] }, { adamD: [ADAM_HYPER_LENGTH] }];
     const plan = async (inputs: Readonly<Record<string, InputSpec>>, build: (inputs: Inputs) => Inputs) => {
-      this.#plans.push(await compile(this.device, inputs, build));
+      this.#plans.push(await compile(this.device, inputs, build, { choices: this.options.choices }));
     };
     if (this.#parts === 1) {
       const hyper = { ...adamG, ...(this.#discriminator && adamD) };

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { Device } from "../../src/gpu/device.js";
 import { LimitError, ShapeError } from "../../src/gpu/errors.js";
 import { grad } from "../../src/graph/grad.js";
+import { matmul } from "../../src/graph/ops/matmul.js";
 import { add, fill, mul, relu, scale, square } from "../../src/graph/ops/pointwise.js";
 import { mean, sum } from "../../src/graph/ops/reduce.js";
 import { compile, type PlanProgress } from "../../src/graph/plan.js";
@@ -38,6 +39,31 @@ describe("plan", () => {
     fresh.dispose();
   });
 
+  it("takes the variants that are chosen for the device, or for the plan, where they are valid", async () => {
+    const product = ({ a, b }: Readonly<Record<"a" | "b", Tensor>>) => ({ y: matmul(a, b) });
+    const shapes = { a: [1, 64, 32], b: [1, 32, 64] };
+    const shadersWith = async (choices?: ReadonlyMap<string, string>) => {
+      const plan = await compile(device, shapes, product, { choices });
+      plan.dispose();
+      return [plan.dispatches.map(({ shader }) => shader).join(), plan.choices[0]?.taken];
+    };
+    const plan = await compile(device, shapes, product);
+    const [choice] = plan.choices;
+    plan.dispose();
+    expect(choice).to.include({ key: "matmul 1 of 64×32·32×64", taken: "tiles" });
+    expect(choice?.candidates).to.deep.equal(["tiles", "plain"]);
+    expect(choice?.node.operation.name).to.equal("matmul");
+    const key = choice?.key as string;
+    device.choices.set(key, "plain");
+    try {
+      expect(await shadersWith()).to.deep.equal(["matmul", "plain"]);
+      expect(await shadersWith(new Map([[key, "tiles"]]))).to.deep.equal(["matmul_tiled", "tiles"]);
+      expect(await shadersWith(new Map([[key, "of another version"]]))).to.deep.equal(["matmul_tiled", "tiles"]);
+    } finally {
+      device.choices.clear();
+    }
+  });
+
   it("reads new data in each run", async () => {
     const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
     expect([...(await plan.run({ x })).y]).to.deep.equal([-2, 4, -6, 8]);
@@ -48,10 +74,11 @@ describe("plan", () => {
   it("takes exactly the bytes it predicts, and gives them all back", async () => {
     const before = device.memory().bytes;
     let predicted = 0;
-    const plan = await compile(device, { x: [1, 4] }, network, (bytes) => {
+    const onMemory = (bytes: number) => {
       predicted = bytes;
       expect(device.memory().bytes, "nothing taken yet").to.equal(before);
-    });
+    };
+    const plan = await compile(device, { x: [1, 4] }, network, { onMemory });
     expect(device.memory().bytes - before)
       .to.equal(predicted)
       .and.to.equal(plan.bytes);

@@ -6,6 +6,8 @@
  *  3. the reference gradient against central differences of the reference, along random directions;
  *  4. for inputs in which the operation is linear, the adjoint identity ⟨J v, u⟩ = ⟨v, Jᵀ u⟩ on the GPU.
  *
+ * 1, 2 and 4 hold for every variant of the kernels that can be chosen here.
+ *
  * 1 and 2 use the error bound of a float32 sum of K products, 4·√K·2⁻²⁴·Σ|terms|: the √K is how rounding errors of
  * random sign add up, the 4 is a margin for WGSL's looser division and square root. Σ|terms| is what the reference
  * gives for the absolute values of its inputs, or what the test names where the operation is not multilinear.
@@ -16,6 +18,7 @@ import { compile } from "../../src/graph/plan.js";
 import { input, type Tensor } from "../../src/graph/tensor.js";
 import { map, type NdArray, ndarray } from "../../src/reference/array.js";
 import { testDevice } from "../device.js";
+import { everyVariant, type Turn, taken } from "./variants.js";
 
 export type Arrays = Readonly<Record<string, NdArray>>;
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -55,37 +58,47 @@ async function checkCase<A>(check: OperationCheck<A>, inputs: Arrays, attributes
   const expected = check.reference(inputs, attributes);
   const upstream = mapValues(expected, ({ shape }) => random.array(shape));
   const gradients = check.gradient?.(inputs, upstream, attributes) ?? {};
-  const got = await runOnGpu(check, inputs, upstream, attributes, Object.keys(gradients));
+  const runs = await everyVariant((choices) =>
+    runOnGpu(check, inputs, upstream, attributes, Object.keys(gradients), choices),
+  );
   const unit = 4 * Math.sqrt(check.terms(inputs, attributes)) * 2 ** -24;
   const absolute = mapValues(inputs, (x) => map(x, Math.abs));
   const magnitude = check.magnitude?.(inputs, attributes) ?? check.reference(absolute, attributes);
-  for (const output of Object.keys(expected)) compare(output, got, expected, magnitude, unit);
+  for (const run of runs) for (const output of Object.keys(expected)) compare(output, run, expected, magnitude, unit);
   if (!check.gradient) return;
   const absoluteUpstream = mapValues(upstream, (x) => map(x, Math.abs));
   const gradientMagnitude =
     check.gradientMagnitude?.(inputs, upstream, attributes) ?? check.gradient(absolute, absoluteUpstream, attributes);
-  for (const wrt of Object.keys(gradients)) {
-    compare(
-      `d${wrt}`,
-      got,
-      { [`d${wrt}`]: gradients[wrt] as NdArray },
-      { [`d${wrt}`]: gradientMagnitude[wrt] as NdArray },
-      unit,
-    );
-    checkDirection(check, inputs, upstream, attributes, wrt, gradients[wrt] as NdArray, random);
+  for (const [wrt, gradient] of Object.entries(gradients)) {
+    const name = `d${wrt}`;
+    for (const run of runs)
+      compare(name, run, { [name]: gradient }, { [name]: gradientMagnitude[wrt] as NdArray }, unit);
+    checkDirection(check, inputs, upstream, attributes, wrt, gradient, random);
   }
-  for (const wrt of check.linear ?? []) checkAdjoint(wrt, inputs, upstream, got, gradientMagnitude);
+  for (const wrt of check.linear ?? [])
+    for (const run of runs) checkAdjoint(wrt, inputs, upstream, run.got, gradientMagnitude);
+}
+
+interface Run extends Turn {
+  readonly got: Record<string, ArrayLike<number>>;
 }
 
 /** Runs forward and gradient on the GPU: outputs under their names, gradients under `d` + input. */
-async function runOnGpu<A>(check: OperationCheck<A>, inputs: Arrays, upstream: Arrays, attributes: A, wrt: string[]) {
+async function runOnGpu<A>(
+  check: OperationCheck<A>,
+  inputs: Arrays,
+  upstream: Arrays,
+  attributes: A,
+  wrt: string[],
+  choices: ReadonlyMap<string, string>,
+): Promise<Run> {
   const device = await testDevice();
   const integer = (name: string) => check.integers?.includes(name) ?? false;
   const specs = mapValues(inputs, ({ shape }, name) => ({
     shape,
     dtype: integer(name) ? ("i32" as const) : ("f32" as const),
   }));
-  const plan = await compile(device, specs, (tensors) => {
+  const build = (tensors: Tensors): Tensors => {
     const outputs = check.graph(tensors, attributes);
     const names = Object.keys(upstream).filter((name) => outputs[name]?.dtype === "f32");
     if (wrt.length === 0) return outputs;
@@ -96,34 +109,29 @@ async function runOnGpu<A>(check: OperationCheck<A>, inputs: Arrays, upstream: A
       ups,
     );
     return { ...outputs, ...Object.fromEntries(wrt.map((name, i) => [`d${name}`, dxs[i] as Tensor])) };
-  });
+  };
+  const plan = await compile(device, specs, build, { choices });
   try {
     const data = mapValues(inputs, ({ data }, name) =>
       integer(name) ? Int32Array.from(data) : Float32Array.from(data),
     );
     const ups = Object.entries(upstream).map(([name, { data }]) => [`upstream ${name}`, Float32Array.from(data)]);
-    return await plan.run({ ...data, ...Object.fromEntries(ups) });
+    return { got: await plan.run({ ...data, ...Object.fromEntries(ups) }), choices: plan.choices };
   } finally {
     plan.dispose();
   }
 }
 
-function compare(
-  name: string,
-  got: Record<string, ArrayLike<number>>,
-  expected: Arrays,
-  magnitude: Arrays,
-  unit: number,
-) {
+function compare(name: string, run: Run, expected: Arrays, magnitude: Arrays, unit: number) {
   const { data, shape } = expected[name] as NdArray;
-  const values = got[name] as ArrayLike<number>;
+  const values = run.got[name] as ArrayLike<number>;
   expect(values.length, `elements of ${name}`).to.equal(data.length);
   for (let i = 0; i < data.length; i++) {
     const bound = unit * ((magnitude[name] as NdArray).data[i] as number) + 1e-30;
     const error = Math.abs((values[i] as number) - (data[i] as number));
     if (!(error <= bound))
       expect.fail(
-        `${name}[${i}] of [${shape}]: got ${values[i]}, expected ${data[i]}, error ${error} > bound ${bound}`,
+        `${name}[${i}] of [${shape}] by ${taken(run)}: got ${values[i]}, expected ${data[i]}, error ${error} > bound ${bound}`,
       );
   }
 }

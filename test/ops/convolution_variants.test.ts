@@ -7,10 +7,11 @@
 import { expect } from "chai";
 import { compile } from "../../src/graph/plan.js";
 import { type Operation, recordOne, type Tensor } from "../../src/graph/tensor.js";
-import { convolve, transpose, type Variant, type Window, weightGradient } from "../../src/kernels/convolution.js";
+import { convolve, transpose, type Window, weightGradient } from "../../src/kernels/convolution.js";
 import { elements, type Operand, type Recorder, type Shape } from "../../src/kernels/kernel.js";
 import { testDevice } from "../device.js";
 import { Random } from "./check.js";
+import { everyVariant, taken } from "./variants.js";
 
 interface Case {
   readonly N: number;
@@ -28,7 +29,7 @@ interface Case {
   readonly slope: number;
 }
 
-type Kernel = (recorder: Recorder, inputs: readonly Operand[], y: Operand, variant: Variant, test: Case) => void;
+type Kernel = (recorder: Recorder, inputs: readonly Operand[], y: Operand, test: Case) => void;
 
 interface Direction {
   shapes(test: Case): readonly Shape[];
@@ -56,41 +57,32 @@ const directions: Record<string, Direction> = {
     ],
     output: outputShape,
     terms: ({ C, C2, kh, kw }) => (C + C2) * kh * kw + 2,
-    kernel: (recorder, [x, weight, bias, concat, residual], y, variant, test) =>
-      convolve(
-        recorder,
-        {
-          ...{ x: x as Operand, weight: weight as Operand, y, window: test.window, slope: test.slope },
-          ...{ bias: test.bias ? bias : undefined, concat: test.C2 ? concat : undefined },
-          residual: test.residual ? residual : undefined,
-        },
-        variant,
-      ),
+    kernel: (recorder, [x, weight, bias, concat, residual], y, test) =>
+      convolve(recorder, {
+        ...{ x: x as Operand, weight: weight as Operand, y, window: test.window, slope: test.slope },
+        ...{ bias: test.bias ? bias : undefined, concat: test.C2 ? concat : undefined },
+        residual: test.residual ? residual : undefined,
+      }),
   },
   transpose: {
     shapes: (test) => [outputShape(test), [test.O, FIRST + test.C + 1, test.kh, test.kw], [test.C]],
     output: ({ N, C, H, W }) => [N, C, H, W],
     terms: ({ O, kh, kw }) => O * kh * kw + 1,
-    kernel: (recorder, [x, weight, bias], y, variant, { window, slope, bias: hasBias }) =>
-      transpose(
-        recorder,
-        {
-          ...{ x: x as Operand, weight: weight as Operand, first: FIRST, y, window, slope },
-          bias: hasBias ? bias : undefined,
-        },
-        variant,
-      ),
+    kernel: (recorder, [x, weight, bias], y, { window, slope, bias: hasBias }) =>
+      transpose(recorder, {
+        ...{ x: x as Operand, weight: weight as Operand, first: FIRST, y, window, slope },
+        bias: hasBias ? bias : undefined,
+      }),
   },
   "weight gradient": {
     shapes: (test) => [[test.N, test.C, test.H, test.W], outputShape(test), concatShape(test)],
     output: ({ O, C, C2, kh, kw }) => [O, C + C2, kh, kw],
     terms: (test) => elements(outputShape(test)) / test.O,
-    kernel: (recorder, [x, dy, concat], y, variant, { C2, window }) =>
-      weightGradient(
-        recorder,
-        { x: x as Operand, dy: dy as Operand, dweight: y, window, concat: C2 ? concat : undefined },
-        variant,
-      ),
+    kernel: (recorder, [x, dy, concat], y, { C2, window }) =>
+      weightGradient(recorder, {
+        ...{ x: x as Operand, dy: dy as Operand, dweight: y, window },
+        concat: C2 ? concat : undefined,
+      }),
   },
 };
 
@@ -123,47 +115,44 @@ function draw(random: Random, i: number): Case {
   };
 }
 
-function operation(direction: Direction, variant: Variant, test: Case): Operation<null> {
+function operation(direction: Direction, test: Case): Operation<null> {
   return {
-    name: variant,
+    name: "subject",
     outputs: () => [{ shape: direction.output(test) }],
-    kernel: (recorder, inputs, [y]) => {
-      direction.kernel(recorder, inputs as Operand[], y as Operand, variant, test);
-    },
+    kernel: (recorder, inputs, [y]) => direction.kernel(recorder, inputs as Operand[], y as Operand, test),
   };
 }
 
 async function compare(direction: Direction, test: Case, random: Random): Promise<void> {
   const device = await testDevice();
-  const variants: Variant[] = ["tiles", ...(device.info.subgroupMinSize >= 8 ? (["strips"] as const) : [])];
   const shapes = direction.shapes(test);
   const names = shapes.map((_, i) => `input ${i}`);
-  const all: Variant[] = ["plain", ...variants];
-  const plan = await compile(
-    device,
-    Object.fromEntries(names.map((name, i) => [name, shapes[i] as Shape])),
-    (inputs) => {
+  const data = names.map((name, i) => [name, Float32Array.from(random.array(shapes[i] as Shape).data)] as const);
+  const absolute = data.map(([name, values]) => [name, values.map(Math.abs)] as const);
+  const turns = await everyVariant(async (choices) => {
+    const build = (inputs: Readonly<Record<string, Tensor>>) => {
       const tensors = names.map((name) => inputs[name] as Tensor);
-      return Object.fromEntries(all.map((v) => [v, recordOne(operation(direction, v, test), tensors, null)]));
-    },
-  );
-  try {
-    const data = names.map((name, i) => [name, Float32Array.from(random.array(shapes[i] as Shape).data)] as const);
-    const got = await plan.run(Object.fromEntries(data));
-    const absolute = data.map(([name, values]) => [name, values.map(Math.abs)] as const);
-    const { plain: magnitude } = await plan.run(Object.fromEntries(absolute), { read: ["plain"] });
-    const unit = 2 * 4 * Math.sqrt(direction.terms(test)) * 2 ** -24;
-    for (const variant of variants) {
-      const [values, expected] = [got[variant], got.plain] as [Float32Array, Float32Array];
-      for (let i = 0; i < expected.length; i++) {
-        const error = Math.abs((values[i] as number) - (expected[i] as number));
-        if (!(error <= unit * (magnitude?.[i] as number)))
-          expect.fail(`${variant}[${i}] of [${direction.output(test)}]: ${values[i]}, plain ${expected[i]}`);
-      }
+      return { y: recordOne(operation(direction, test), tensors, null) };
+    };
+    const specs = Object.fromEntries(names.map((name, i) => [name, shapes[i] as Shape]));
+    const plan = await compile(device, specs, build, { choices });
+    try {
+      const { y } = await plan.run(Object.fromEntries(data));
+      const { y: magnitude } = await plan.run(Object.fromEntries(absolute));
+      return { y, magnitude, choices: plan.choices };
+    } finally {
+      plan.dispose();
     }
-  } finally {
-    plan.dispose();
-  }
+  });
+  const plain = turns.find((turn) => taken(turn) === "plain");
+  if (!plain) return expect.fail("plain is no candidate");
+  const unit = 2 * 4 * Math.sqrt(direction.terms(test)) * 2 ** -24;
+  for (const turn of turns)
+    for (const [i, expected] of plain.y.entries()) {
+      const error = Math.abs((turn.y[i] as number) - expected);
+      if (!(error <= unit * (plain.magnitude[i] as number)))
+        expect.fail(`${taken(turn)}[${i}] of [${direction.output(test)}]: ${turn.y[i]}, plain ${expected}`);
+    }
 }
 
 describe("convolution variants", () => {
