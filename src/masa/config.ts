@@ -24,6 +24,8 @@ export interface MasaConfig {
   readonly dilations: readonly number[];
   readonly adaptation: Adaptation;
   readonly aggregation: Aggregation;
+  /** Whether the decoder is given what was found in the reference; without, zeros: a network to compare with. */
+  readonly reference: boolean;
 }
 
 export const MASA: MasaConfig = {
@@ -35,6 +37,7 @@ export const MASA: MasaConfig = {
   dilations: [1, 2, 3],
   adaptation: "sam",
   aggregation: "dual",
+  reference: true,
 };
 
 /** Side of a matched patch. The fused kernels are written for it. */

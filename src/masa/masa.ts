@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../gpu/errors.js";
 import { bicubicResize } from "../graph/ops/bicubic.js";
-import { add } from "../graph/ops/pointwise.js";
+import { add, fill } from "../graph/ops/pointwise.js";
 import { Parameters } from "../graph/parameters.js";
 import { scope, type Tensor } from "../graph/tensor.js";
 import { SCALE } from "../image/pairs.js";
@@ -76,7 +76,10 @@ export class Masa {
     const matches = scope("match", () =>
       match({ lr: lrLevels[0], refDown: refDownLevel1 }, geometry, { ...options, path }),
     );
-    const warp = (level: Tensor, scale: 1 | 2 | 4) => extract(level, matches, geometry, scale, path);
+    const warp = (level: Tensor, scale: 1 | 2 | 4) =>
+      this.config.reference
+        ? extract(level, matches, geometry, scale, path)
+        : fill([lr.shape[0] as number, this.config.channels, scale * height, scale * width], 0);
     const warped: Warped = scope("extract", () => ({
       x4: warp(refLevels[0], 4),
       x2: warp(refLevels[1], 2),

@@ -12,7 +12,7 @@ export class ConfigError extends UserError {
   override readonly name = "ConfigError";
 }
 
-export type Schedule = "cosine" | "constant" | "step";
+export type Schedule = "cosine" | "anneal" | "constant" | "step";
 
 export interface TrainConfig extends MasaConfig {
   /** Folder or .csv file with the training pairs (see data/layouts.ts). */
@@ -185,7 +185,11 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   size: { argument: "pixels", read: count(32, 32), help: "side of the training images, a multiple of 32" },
   seed: { argument: "number", read: count(0), help: "of the first weights, the order and the augmentation" },
   lr: { argument: "rate", read: number(0), help: "learning rate" },
-  schedule: { argument: "kind", read: choice("cosine", "constant", "step"), help: "cosine, constant or step" },
+  schedule: {
+    argument: "kind",
+    read: choice("cosine", "anneal", "constant", "step"),
+    help: "cosine, constant, step, or anneal: to 0 over all steps",
+  },
   period: { argument: "epochs", read: positive, help: "of the cosine's half period, or between two steps" },
   gamma: { argument: "factor", read: number(0, 1), help: "of the learning rate at each step of the schedule 'step'" },
   warmup: { argument: "steps", read: count(0), help: "over which the learning rate rises from 0" },
@@ -221,6 +225,10 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
     ...{ argument: "kind", read: choice(...AGGREGATIONS) },
     help: "branches of DRAM: dual, ref, lr or concat (paper, table 4: models 4 to 1)",
   },
+  reference: {
+    ...{ argument: "boolean", read: (value) => flag(asBoolean(value)) },
+    help: "false: the decoder gets zeros in place of the reference, to see what a reference gives",
+  },
   recompute: {
     ...{ argument: "boolean", read: (value) => flag(asBoolean(value)), free: true },
     help: "compute activations twice instead of keeping them: less memory, same bits",
@@ -252,14 +260,11 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
   "masa-rec": { help: "the official network on the L1 loss", changes: {} },
   masa: { help: "all three losses, to begin with --init masa-rec's weights", changes: { per: 1, adv: 5e-3 } },
   small: {
-    help: "32 channels and half the blocks: a GPU's afternoon",
+    help: "16 channels, most blocks where images are small: an hour or two on a CPU; the weights that are shipped",
     changes: {
-      channels: 32,
-      encoderBlocks: [2, 2, 2],
-      decoderBlocks: [1, 1, 1, 6, 4, 2],
-      lr: 2e-4,
-      period: 200,
-      epochs: 200,
+      ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 6, 2, 1], size: 96, batch: 4 },
+      ...{ lr: 1e-3, schedule: "anneal", warmup: 50, average: 0.995, steps: 1500 },
+      ...{ checkpointEvery: 50, validateEvery: 250 },
     },
   },
   tiny: {

@@ -1,19 +1,23 @@
 /** The learning rate over a training run. */
 import type { TrainerConfig } from "./config.js";
 
+type Rates = Pick<TrainerConfig, "schedule" | "lr" | "period" | "gamma" | "warmup" | "epochs" | "steps">;
+
 /**
  * The network's learning rate at `step` (from 0) of a run. Schedules change between epochs, as officially; `cosine` is
- * annealing (Loshchilov, Hutter 2017, without restarts), `step` multiplies by gamma after every `period` epochs. The
- * warm-up rises linearly, reaching the schedule's rate at its last step (Goyal et al. 2017).
+ * annealing (Loshchilov, Hutter 2017, without restarts), `step` multiplies by gamma after every `period` epochs. Only
+ * `anneal` changes with each step, by half a cosine over the whole run: for runs of few epochs. The warm-up rises
+ * linearly, reaching the schedule's rate at its last step (Goyal et al. 2017).
  */
 export function learningRate(
-  { schedule, lr, period, gamma, warmup }: Pick<TrainerConfig, "schedule" | "lr" | "period" | "gamma" | "warmup">,
+  { schedule, lr, period, gamma, warmup, epochs, steps }: Rates,
   step: number,
   stepsPerEpoch: number,
 ): number {
   const epoch = Math.floor(step / stepsPerEpoch);
   const rise = Math.min(1, (step + 1) / Math.max(1, warmup));
   if (schedule === "constant") return rise * lr;
+  if (schedule === "anneal") return rise * cosineAnnealing({ baseLr: lr, tMax: steps ?? epochs * stepsPerEpoch }, step);
   if (schedule === "step") return rise * lr * gamma ** Math.floor(epoch / period);
   return rise * cosineAnnealing({ baseLr: lr, tMax: period }, epoch + 1);
 }

@@ -59,7 +59,7 @@ function readNetwork(bytes: Uint8Array, path: string): Network {
   throw new CheckpointError(`the checkpoint ${path} holds no network`, "Give one that masa train has written");
 }
 
-/** The numbers of the network in `state.config`, among those of the training. */
+/** What `state.config` says of the network, among what it says of the training. */
 function savedConfig({ config }: Checkpoint["state"], path: string): Partial<MasaConfig> {
   const numbers = Object.entries(config ?? {}).filter(([key]) => Object.hasOwn(MASA, key));
   for (const [key, value] of numbers) {

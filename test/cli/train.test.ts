@@ -139,7 +139,10 @@ describe("masa train", () => {
       "x",
     ]);
     await refuses(2, /'--size <pixels>' .* a multiple of 32 is wanted\n$/, ["--size", "100"]);
-    await refuses(2, /'--schedule <kind>' .* cosine or constant or step is wanted\n$/, ["--schedule", "cosin"]);
+    await refuses(2, /'--schedule <kind>' .* cosine or anneal or constant or step is wanted\n$/, [
+      "--schedule",
+      "cosin",
+    ]);
     await refuses(2, /'--preset <name>' argument 'big' is invalid\. Allowed choices are masa-rec, /, [
       "--preset",
       "big",

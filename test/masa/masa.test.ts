@@ -100,6 +100,25 @@ describe("masa", () => {
     masa.parameters.dispose();
   });
 
+  it("depends on the reference unless it is told to do without", async () => {
+    const device = await testDevice();
+    const sizes = shapes([16, 16], [16, 16]);
+    const random = new Random("without a reference");
+    const pixels = (shape: readonly number[]) => Float32Array.from(random.array(shape, 0.5, 0.5).data);
+    const data = { lr: pixels(sizes.lr), ref: pixels(sizes.ref), refDown: pixels(sizes.refDown) };
+    const others = { ...data, ref: pixels(sizes.ref), refDown: pixels(sizes.refDown) };
+    for (const reference of [true, false]) {
+      const masa = new Masa({ ...SMALL, reference });
+      await masa.parameters.allocate(device, 7);
+      const plan = await compile(device, sizes, (inputs) => ({ sr: masa.forward(inputs).sr }));
+      const [one, other] = [await plan.run(data), await plan.run(others)];
+      expect(one.sr.every(Number.isFinite)).to.equal(true);
+      expect(one.sr.join() !== other.sr.join(), `reference ${reference}`).to.equal(reference);
+      plan.dispose();
+      masa.parameters.dispose();
+    }
+  });
+
   it("gives the same bits in less memory where features are computed again", async () => {
     const device = await testDevice();
     const masa = new Masa({ ...SMALL, encoderBlocks: [2, 1, 1], decoderBlocks: [1, 1, 1, 3, 2, 2] });

@@ -49,7 +49,7 @@ describe("training configuration", () => {
     ["a wrong item", { dilations: [1, 0] }, "dilations is [1,0]; numbers, each a whole number of at least 1 is wanted"],
     ["a beta of 1", { betas: [0.9, 1] }, "betas is [0.9,1]; 2 numbers, each a number from 0 to below 1 is wanted"],
     ["no clip at all", { clip: 0 }, "clip is 0; a number above 0 is wanted"],
-    ["a choice that there is not", { schedule: "linear" }, "cosine or constant or step is wanted"],
+    ["a choice that there is not", { schedule: "linear" }, "cosine or anneal or constant or step is wanted"],
     ["a module that there is not", { adaptation: "SAM" }, "sam or spade or adain or none is wanted"],
     ["a layer that VGG19 has not", { vggLayer: "conv1_3" }, "a layer of VGG19, as conv5_4 or relu5_1 is wanted"],
     ["a preset that there is not", { preset: "huge" }, 'preset is "huge"; there are masa-rec, masa, small, tiny'],
@@ -78,6 +78,9 @@ describe("training configuration", () => {
     const { adaptation: _, ...earlier } = saved;
     expect(resumedConfig(earlier as typeof saved, { preset: "tiny" })).to.deep.equal(saved);
     expect(() => resumedConfig(saved, { lr: 1e-3 })).to.throw(ConfigError, "the run was begun with lr 0.003");
-    expect(() => resumedConfig(saved, { preset: "small" })).to.throw(ConfigError, "the run was begun with channels 16");
+    expect(() => resumedConfig(saved, { preset: "masa-rec" })).to.throw(
+      ConfigError,
+      "the run was begun with channels 16",
+    );
   });
 });

@@ -30,7 +30,7 @@ describe("cosineAnnealing", () => {
 });
 
 describe("learningRate", () => {
-  const base = { schedule: "constant", lr: 1e-4, period: 500, gamma: 0.5, warmup: 0 } as const;
+  const base = { schedule: "constant", lr: 1e-4, period: 500, gamma: 0.5, warmup: 0, epochs: 3, steps: null } as const;
   /** The rates of steps 0, 1, … at two steps an epoch. */
   const rates = (changes: Partial<Parameters<typeof learningRate>[0]>, steps: number) =>
     Array.from({ length: steps }, (_, step) => learningRate({ ...base, ...changes }, step, 2));
@@ -53,6 +53,13 @@ describe("learningRate", () => {
   it("falls at every period of a step schedule, which need not be whole", () => {
     expect(rates({ schedule: "step", lr: 8, period: 2 }, 10)).to.deep.equal([8, 8, 8, 8, 4, 4, 4, 4, 2, 2]);
     expect(rates({ schedule: "step", lr: 8, period: 1.5 }, 8)).to.deep.equal([8, 8, 8, 8, 4, 4, 2, 2]);
+  });
+
+  it("anneals step by step over the run, which its steps or its epochs end", () => {
+    const half = (1 + Math.SQRT1_2) / 2;
+    const found = rates({ schedule: "anneal", lr: 8, steps: 4 }, 4);
+    for (const [i, share] of [1, half, 0.5, 1 - half].entries()) expect(found[i]).to.be.closeTo(8 * share, 1e-12);
+    expect(rates({ schedule: "anneal", epochs: 2 }, 4)).to.deep.equal(rates({ schedule: "anneal", steps: 4 }, 4));
   });
 
   it("stays where it is constant", () => {

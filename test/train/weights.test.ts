@@ -19,7 +19,7 @@ import { failure, inFolder, uniform } from "../files/golden.js";
 /** Small enough that the GPU hardly notices. */
 const CONFIG: MasaConfig = {
   ...{ channels: 4, encoderBlocks: [1, 0, 1], decoderBlocks: [1, 0, 1, 0, 1, 0] },
-  ...{ blockSize: 4, refBlockScale: 2, dilations: [1, 2], adaptation: "adain", aggregation: "ref" },
+  ...{ blockSize: 4, refBlockScale: 2, dilations: [1, 2], adaptation: "adain", aggregation: "ref", reference: false },
 };
 
 type Shaped = Iterable<{ readonly name: string; readonly shape: readonly number[] }>;
@@ -73,6 +73,7 @@ describe("weights of a network", () => {
         refBlockScale: MASA.refBlockScale,
         blockSize: 16,
         dilations: [1],
+        reference: true,
       });
       masa.parameters.dispose();
     }));
@@ -84,8 +85,8 @@ describe("weights of a network", () => {
       await failure(() => readMasa(path), WeightMismatchError, /pAda/);
       // No tensor tells of AdaIN.
       const masa = await loadMasa(await testDevice(), path, { adaptation: "adain" });
-      const { blockSize, refBlockScale, dilations } = MASA;
-      expect(masa.config).to.deep.equal({ ...CONFIG, blockSize, refBlockScale, dilations });
+      const { blockSize, refBlockScale, dilations, reference } = MASA;
+      expect(masa.config).to.deep.equal({ ...CONFIG, blockSize, refBlockScale, dilations, reference });
       await expectValues(masa, 300);
       masa.parameters.dispose();
     }));
