@@ -7,6 +7,7 @@ import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
 import { addPairs } from "./pairs.js";
+import { addReproduce } from "./reproduce.js";
 import { addTrain } from "./train.js";
 import { addUpscale } from "./upscale.js";
 
@@ -34,7 +35,8 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "masa: ")) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  for (const add of [addUpscale, addDemo, addConformance, addPairs, addTrain, addEvaluate, addDoctor]) add(program);
+  for (const add of [addUpscale, addDemo, addConformance, addPairs, addTrain, addEvaluate, addReproduce, addDoctor])
+    add(program);
   return program;
 }
 

@@ -62,6 +62,7 @@ export function fineMatch(recorder: Recorder, match: FineMatch): void {
     },
     workgroups: [Math.min(count, GROUP_ROW), Math.ceil(count / GROUP_ROW), 1],
     flops: 2 * elements(index.shape) * (window[0] - 2) * (window[1] - 2) * TAPS * C,
+    executed: 2 * count * C * (ky + 2) * (kx + 2) * window[0] * window[1],
   });
 }
 

@@ -43,6 +43,8 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
   /** Arithmetic that the result takes, a multiply-add as two; left out where reading and writing is all the work. */
   readonly flops?: number;
+  /** What the kernel computes instead, where it finds the same result with less. */
+  readonly executed?: number;
 }
 
 /** What the machine offers a kernel that chooses between variants. */

@@ -53,6 +53,8 @@ const ALLOWED = [
   ["train", "../masa/masa.js"],
   ["train", "../files/images.js"],
   ["conformance", "../reference/conv2d.js"],
+  ["reproduce", "../train/evaluate.js"],
+  ["reproduce", "@observablehq/plot"],
   ["cli", "../train/trainer.js"],
   ["cli", "commander"],
 ] as const;
@@ -79,6 +81,8 @@ const FORBIDDEN = [
   ["train", "../cli/main.js"],
   ["train", "../reference/conv2d.js"],
   ["train", "../conformance/compare.js"],
+  ["reproduce", "../conformance/compare.js"],
+  ["reproduce", "../reference/conv2d.js"],
   ["cli", "webgpu"],
   ["cli", "../reference/conv2d.js"],
   ["cli", "../../bench/harness.js"],

@@ -1,0 +1,45 @@
+/** `masa reproduce` as a user meets it at the terminal. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { masa } from "./masa.js";
+
+describe("masa reproduce", () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "masa-reproduce-"));
+    writeFileSync(join(folder, "file"), "");
+  });
+  after(() => rmSync(folder, { recursive: true }));
+  const reproduce = (...args: readonly string[]) => masa(["reproduce", ...args], {}, undefined, folder);
+  const read = (...path: readonly string[]) => readFileSync(join(folder, ...path), "utf8");
+
+  it("writes an experiment's files and says where they are", async () => {
+    const { code, stdout, stderr } = await reproduce("table2", "--out", "paper");
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.match(/^adapter {2}.+\ntable2 .*paper.table2\.md\nall +paper.index\.html\n$/);
+    expect(readdirSync(join(folder, "paper")).sort()).to.deep.equal([
+      "index.html",
+      "table2.json",
+      "table2.md",
+      "table2.svg",
+    ]);
+    expect(read("paper", "table2.md")).to.include("367.929980772 G").and.include("`masa reproduce table2 --out paper`");
+    const { conditions } = JSON.parse(read("paper", "table2.json"));
+    expect(conditions.date).to.match(/^\d{4}-\d\d-\d\d$/);
+    expect(stdout).to.include(`adapter  ${conditions.adapter}\n`);
+  });
+
+  for (const [what, args, code, message] of [
+    ["no folder", ["table2"], 2, /required option '--out <folder>'/],
+    ["an experiment that there is not", ["table9", "--out", "x"], 2, /Allowed choices are table2/],
+    ["a folder that is a file", ["table2", "--out", "file"], 1, /cannot create the folder file: a file has this name/],
+  ] as const)
+    it(`refuses ${what}`, async () => {
+      const ended = await reproduce(...args);
+      expect(ended.stderr).to.match(message);
+      expect({ code: ended.code, stdout: ended.stdout }).to.deep.equal({ code, stdout: "" });
+      expect(readdirSync(folder)).not.to.include("x");
+    });
+});
