@@ -2,6 +2,7 @@
  * For kernel authors: a shader of one's own beside the built-in one of its name, in the same cases and the same rounds. It
  * has the same bindings, parameters and constants. There is one device for each, since pipelines go by the shader's name.
  */
+import { number } from "../src/cli/table.js";
 import type { Device } from "../src/gpu/device.js";
 import { Timestamps } from "../src/gpu/timestamps.js";
 import { generator } from "../src/graph/parameters.js";
@@ -9,7 +10,7 @@ import { type InputSpec, Plan } from "../src/graph/plan.js";
 import { input, trace } from "../src/graph/tensor.js";
 import type { Arrays, Case } from "./case.js";
 import { countShaders, type MeasureOptions, PASSES, type Result, Runner, takeRounds } from "./harness.js";
-import { number, times } from "./report.js";
+import { times } from "./report.js";
 import { compareRounds, median } from "./statistics.js";
 
 /** The shaders that a case's plan dispatches, found without compiling or taking memory. */

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { clearStatus, pathArgument, print, showStatus, UsageError, wholeNumber } from "../src/cli/command.js";
+import { table } from "../src/cli/table.js";
 import { checkTarget, writeFileAtomic } from "../src/files/atomic.js";
 import { openDevice } from "../src/platform/node.js";
 import type { Case, Sides } from "./case.js";
@@ -21,7 +22,6 @@ import {
   type Report,
   readReport,
   rows,
-  table,
 } from "./report.js";
 import { rooflineCases } from "./roofline.js";
 

@@ -1,7 +1,7 @@
 /** Node's platform with the bench's own shaders, and with shaders replaced by a kernel author's. */
 import { readFileSync } from "node:fs";
 import type { Platform } from "../src/gpu/device.js";
-import { dawnGpu, nodePlatform } from "../src/platform/node.js";
+import { nodePlatform } from "../src/platform/node.js";
 
 const SHADERS = new URL("../../bench/shaders/", import.meta.url);
 /** Names of shaders in `bench/shaders`; they are no part of the package. */
@@ -10,8 +10,6 @@ export const BENCH_PREFIX = "bench/";
 export function benchPlatform(replaced: ReadonlyMap<string, string> = new Map()): Platform {
   return {
     ...nodePlatform,
-    // A browser's measure against spying: it rounds timestamps to 65.5 µs, longer than a GPU takes for many of the cases.
-    gpu: (wanted) => dawnGpu(wanted, ["disable-dawn-features=timestamp_quantization"]),
     shader(name) {
       if (name.startsWith(BENCH_PREFIX))
         return readFileSync(new URL(`${name.slice(BENCH_PREFIX.length)}.wgsl`, SHADERS), "utf8");

@@ -1,5 +1,6 @@
 /** What the measured times mean: the figures, the table of a run, its JSON, and the comparison of two runs. */
 import { readFile } from "node:fs/promises";
+import { number } from "../src/cli/table.js";
 import type { Device } from "../src/gpu/device.js";
 import { formatBytes } from "../src/gpu/errors.js";
 import type { Result } from "./harness.js";
@@ -103,28 +104,6 @@ export function rows({ results, roofline }: Report): string[][] {
 function shaderNames({ shaders }: Result): string {
   const names = Object.entries(shaders).map(([name, count]) => (count === 1 ? name : `${count}× ${name}`));
   return names.length <= 3 ? names.join(", ") : `${names.length} shaders`;
-}
-
-/** Three digits. */
-export function number(value: number): string {
-  return value >= 1000 ? value.toFixed(0) : value.toPrecision(3);
-}
-
-/** Columns under their titles, the first and the last on the left, the others on the right. */
-export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const whole = rows.filter((row) => row.length === titles.length);
-  const widths = titles.map((title, i) => Math.max(title.length, ...whole.map((row) => (row[i] as string).length)));
-  const width = Math.max(widths[0] as number, ...rows.map(([first]) => (first as string).length));
-  return [titles, ...rows].map((row) =>
-    row
-      .map((text, i) => {
-        if (i === 0) return text.padEnd(width);
-        if (i === titles.length - 1 || row.length < titles.length) return text;
-        return text.padStart(widths[i] as number);
-      })
-      .join("  ")
-      .trimEnd(),
-  );
 }
 
 /** What heads the table: where and how the times were taken. */

@@ -17,6 +17,7 @@ export {
   ShapeError,
   ValidationError,
 } from "./gpu/errors.js";
+export { type Interval, type Phase, type ProfiledDispatch, Profiler, type Total } from "./gpu/profiler.js";
 export { grad } from "./graph/grad.js";
 export * from "./graph/ops/index.js";
 export { Parameters } from "./graph/parameters.js";

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { makeFolder } from "../files/atomic.js";
 import { addCommand, pathArgument, runCommand } from "./command.js";
+import { addProfileOption, PROFILE_HELP, type ProfileOption } from "./profile.js";
 import { upscaleFiles } from "./upscale.js";
 
 const DATA = new URL("../../../examples/data/", import.meta.url);
@@ -14,13 +15,20 @@ Examples:
   masa demo --weights masa_rec.pth     with trained ones
 `;
 
+interface Options {
+  readonly out: string;
+  readonly weights?: string;
+  readonly profile?: ProfileOption;
+}
+
 export function addDemo(program: Command): void {
-  addCommand(program, "demo", "enlarge the bundled photograph of an aloe with another view of it")
+  const command = addCommand(program, "demo", "enlarge the bundled photograph of an aloe with another view of it")
     .option("--out <folder>", "where the pictures go", pathArgument, "out")
-    .option("--weights <file>", "trained weights, .pth or .safetensors", pathArgument)
-    .addHelpText("after", EXAMPLES)
+    .option("--weights <file>", "trained weights, .pth or .safetensors", pathArgument);
+  addProfileOption(command, "a second run of the network")
+    .addHelpText("after", EXAMPLES + PROFILE_HELP)
     .action(
-      runCommand("demo", async (signal, { out, weights }: { out: string; weights?: string }) => {
+      runCommand("demo", async (signal, { out, ...options }: Options) => {
         const made = await makeFolder(out);
         const file = (name: string) => fileURLToPath(new URL(`aloe_${name}.png`, DATA));
         process.stdout.write("pair      examples/data/aloe_lr.png 80×80 + aloe_ref.png 320×320 → 320×320\n");
@@ -33,7 +41,7 @@ export function addDemo(program: Command): void {
               out: `${out}/aloe.png`,
               compare: `${out}/aloe_compare.png`,
               seed: 0,
-              ...(weights && { weights }),
+              ...options,
             },
             signal,
           );

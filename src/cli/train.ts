@@ -2,6 +2,7 @@
 import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formatBytes } from "../gpu/errors.js";
+import type { Profiler } from "../gpu/profiler.js";
 import {
   ConfigError,
   DEFAULT_PRESET,
@@ -16,6 +17,7 @@ import {
 } from "../train/config.js";
 import type { StepEvent, TrainEvents, ValidationEvent } from "../train/run.js";
 import { addCommand, formatDuration, Progress, pathArgument, runCommand, UsageError } from "./command.js";
+import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
 
 const EXAMPLES = `
 Presets (${DEFAULT_PRESET} unless another is given; options and the config file change single values):
@@ -39,6 +41,9 @@ Examples:
   masa train --out runs/rec --resume
 `;
 
+/** Steps before those that are profiled, and their number. */
+const WARM_UP = 2;
+const PROFILED = 3;
 /** Seconds between two lines where stderr is no terminal. */
 const LINE_SECONDS = 10;
 
@@ -48,6 +53,7 @@ interface Options extends Partial<Record<TrainKey, unknown>> {
   readonly preset?: string;
   readonly resume?: boolean;
   readonly adapter?: string;
+  readonly profile?: ProfileOption;
 }
 
 export function addTrain(program: Command): void {
@@ -62,8 +68,9 @@ export function addTrain(program: Command): void {
     const official = value === null || value === undefined ? "" : ` (${value})`;
     command.option(`--${kebab(key)} <${argument}>`, help + official, (text) => checked(key, text));
   }
+  addProfileOption(command, `steps ${WARM_UP + 1} to ${WARM_UP + PROFILED}`);
   const action = (signal: AbortSignal, options: Options) => trainFiles(signal, options).catch(asUsage);
-  command.addHelpText("after", EXAMPLES).action(runCommand("train", action));
+  command.addHelpText("after", EXAMPLES + PROFILE_HELP).action(runCommand("train", action));
 }
 
 /** A configuration that cannot be meant is wrong usage, whether it stands on the command line or in a file. */
@@ -84,21 +91,27 @@ function checked(key: string, text: string): unknown {
 }
 
 async function trainFiles(signal: AbortSignal, options: Options): Promise<void> {
-  const { out, config: file, resume = false, adapter, ...given } = options;
+  const { out, config: file, resume = false, adapter, profile, ...given } = options;
   const { openDevice } = await import("../platform/node.js");
   const { train } = await import("../train/run.js");
+  const { checkTarget } = await import("../files/atomic.js");
+  const { Profiler } = await import("../gpu/profiler.js");
   const changes = { ...(file !== undefined && (await readConfigFile(file))), ...given };
   // What cannot be meant is told before a GPU is opened. A run that goes on has the rest of its configuration.
   if (!resume) trainConfig(changes);
+  if (typeof profile === "string") await checkTarget(profile);
   const device = await openDevice({ adapter });
   const display = new Display();
   try {
     display.say(`adapter: ${device.info.name}`);
+    const steps = profile && new StepProfile(await Profiler.create(device), profile, display);
     const { step, stopped, skipped, best, checkpoint } = await train(device, {
       ...{ out, config: changes as TrainChanges, resume, signal },
       ...display.events,
+      ...(steps && { profiler: () => steps.next() }),
     });
     display.stop();
+    if (steps) await steps.report();
     if (skipped > 0) display.say(`${skipped} steps were skipped: they had no finite gradient`);
     if (best) display.say(`best: ${best.psnr.toFixed(2)} dB at step ${best.step}, ${out}/checkpoints/best.safetensors`);
     display.say(`${stopped ? "stopped" : "done"} at step ${step}, ${checkpoint}`);
@@ -107,6 +120,33 @@ async function trainFiles(signal: AbortSignal, options: Options): Promise<void> 
   } finally {
     display.stop();
     device.close();
+  }
+}
+
+/** Profiles a few steps, once the first ones have made the driver compile what it has put off. */
+class StepProfile {
+  #begun = 0;
+  #reported = false;
+
+  constructor(
+    readonly profiler: Profiler,
+    readonly option: ProfileOption,
+    readonly display: Display,
+  ) {}
+
+  /** The profiler of the step that begins. */
+  async next(): Promise<Profiler | undefined> {
+    const step = this.#begun++;
+    if (step === WARM_UP + PROFILED) await this.report();
+    return step >= WARM_UP && step < WARM_UP + PROFILED ? this.profiler : undefined;
+  }
+
+  /** Does nothing the second time. */
+  async report(): Promise<void> {
+    if (this.#reported) return;
+    this.#reported = true;
+    this.display.stop();
+    await reportProfile(this.profiler, this.option, "step", Math.min(PROFILED, this.#begun - WARM_UP));
   }
 }
 

@@ -5,6 +5,7 @@ import type { PlanProgress } from "../graph/plan.js";
 import { ImageError } from "../image/errors.js";
 import type { Image } from "../image/image.js";
 import { addCommand, formatDuration, Progress, pathArgument, runCommand, UsageError, wholeNumber } from "./command.js";
+import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
 
 const EXAMPLES = `
 Examples:
@@ -25,10 +26,11 @@ export interface UpscaleArguments {
   readonly hr?: string;
   readonly adapter?: string;
   readonly seed: number;
+  readonly profile?: ProfileOption;
 }
 
 export function addUpscale(program: Command): void {
-  addCommand(program, "upscale", "enlarge an image four times with the detail of reference images")
+  const command = addCommand(program, "upscale", "enlarge an image four times with the detail of reference images")
     .requiredOption("--lr <file>", "the low-resolution image", pathArgument)
     .requiredOption("--ref <file...>", "one or more reference images", pathArguments)
     .requiredOption("--out <file>", "where to write the result; its ending sets the format", pathArgument)
@@ -40,8 +42,9 @@ export function addUpscale(program: Command): void {
     .option("--compare <file>", "also write a sheet: bicubic | result | reference as matched | reference", pathArgument)
     .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's", pathArgument)
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
-    .option("--seed <number>", "seed of the untrained network", wholeNumber(0), 0)
-    .addHelpText("after", EXAMPLES)
+    .option("--seed <number>", "seed of the untrained network", wholeNumber(0), 0);
+  addProfileOption(command, "a second run of the network")
+    .addHelpText("after", EXAMPLES + PROFILE_HELP)
     .action(runCommand("upscale", (signal, options: UpscaleArguments) => upscaleFiles(options, signal)));
 }
 
@@ -76,16 +79,16 @@ export async function upscaleFiles(options: UpscaleArguments, signal: AbortSigna
 }
 
 /** Refuses names that nothing can be written under, and those of an input or of another output. */
-async function checkOutputs({ lr, ref, hr, weights, out, compare }: UpscaleArguments): Promise<void> {
+async function checkOutputs({ lr, ref, hr, weights, out, compare, profile }: UpscaleArguments): Promise<void> {
   const { checkImagePath } = await import("../files/images.js");
   const { checkTarget } = await import("../files/atomic.js");
   const inputs = [lr, ...ref, hr, weights].flatMap((path) => path ?? []);
   const taken = new Map<string, string>();
   for (const path of inputs) taken.set(await realpath(path).catch(() => path), path);
-  for (const [option, path] of Object.entries({ "--out": out, "--compare": compare })) {
-    if (path === undefined) continue;
+  for (const [option, path] of Object.entries({ "--out": out, "--compare": compare, "--profile": profile })) {
+    if (path === undefined || path === true) continue;
     try {
-      checkImagePath(path);
+      if (option !== "--profile") checkImagePath(path);
     } catch (cause) {
       throw new UsageError(`${option}: ${(cause as Error).message}`, { cause });
     }
@@ -96,15 +99,11 @@ async function checkOutputs({ lr, ref, hr, weights, out, compare }: UpscaleArgum
   }
 }
 
-interface Settings {
-  readonly weights?: string;
-  readonly adapter?: string;
-  readonly seed: number;
-}
-
-async function enlarge(lr: Image, refs: readonly Image[], { weights, adapter, seed }: Settings, signal: AbortSignal) {
+async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArguments, signal: AbortSignal) {
+  const { weights, adapter, seed, profile } = options;
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
+  const { Profiler } = await import("../gpu/profiler.js");
   const { upscale } = await import("../masa/upscale.js");
   const { readMasa, untrainedMasa } = await import("../train/weights.js");
   const trained = weights ? await readMasa(weights) : undefined;
@@ -117,7 +116,16 @@ async function enlarge(lr: Image, refs: readonly Image[], { weights, adapter, se
     say("weights", weights ?? "none: the network is untrained; give some with --weights");
     const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
     const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
-    return await upscale(device, masa, { lr, refs }, { signal, onMemory, onProgress });
+    const profiler = profile && (await Profiler.create(device));
+    const result = await upscale(
+      device,
+      masa,
+      { lr, refs },
+      { signal, onMemory, onProgress, ...(profiler && { profiler }) },
+    );
+    progress.stop();
+    if (profiler) await reportProfile(profiler, profile);
+    return result;
   } finally {
     progress.stop();
     device.close();

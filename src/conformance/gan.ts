@@ -114,7 +114,7 @@ async function runStep(trial: Trial, networks: Networks, config: TrainerConfig, 
     const data = { ...dataOf(batch), coarseIndex: coarse.data, fineIndex: fine.data };
     const rate = (name: string) => adamSettings(hyper(name).entry(name)).lr;
     const rates = { lr: rate("adam_g"), discriminatorLr: rate("adam_d") };
-    const { observed, skipped } = await trainer.step(data, rates, trial.watch("").onProgress);
+    const { observed, skipped } = await trainer.step(data, rates, trial.watch(""));
     if (skipped) trial.fail(skipped, "is infinite or no number");
     return observed as Results;
   } finally {

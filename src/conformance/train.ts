@@ -69,8 +69,8 @@ async function compareStep(
     coarseIndex: Int32Array.from(await trial.values(step.entry("coarse_index"))),
     fineIndex: Int32Array.from(await trial.values(step.entry("fine_index"))),
   };
-  const { onProgress } = trial.watch(`step ${number}`);
-  const { losses, observed } = await trainer.step(data, { lr, discriminatorLr: lr }, onProgress);
+  const watch = trial.watch(`step ${number}`);
+  const { losses, observed } = await trainer.step(data, { lr, discriminatorLr: lr }, watch);
   trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), losses.rec!);
   const after = await readAll(trainer.networks.masa.parameters);
   for (const [name, spec] of step.entries("params"))

@@ -36,6 +36,11 @@ export class Timestamps {
 
   /** Milliseconds of each pass since the last read, in order. Waits until they are done. */
   async read(): Promise<number[]> {
+    return (await this.readPasses()).map(({ begin, end }) => end - begin);
+  }
+
+  /** When each pass since the last read began and ended, in milliseconds after the first one's beginning. */
+  async readPasses(): Promise<{ readonly begin: number; readonly end: number }[]> {
     const passes = this.#passes;
     this.#passes = 0;
     if (passes === 0) return [];
@@ -45,10 +50,8 @@ export class Timestamps {
       this.device.gpu.queue.submit([encoder.finish()]);
     });
     const times = new BigUint64Array(await this.device.read(this.resolved, 2 * passes * QUERY_BYTES));
-    return Array.from(
-      { length: passes },
-      (_, i) => Number((times[2 * i + 1] as bigint) - (times[2 * i] as bigint)) / 1e6,
-    );
+    const since = (i: number) => Number((times[i] as bigint) - (times[0] as bigint)) / 1e6;
+    return Array.from({ length: passes }, (_, i) => ({ begin: since(2 * i), end: since(2 * i + 1) }));
   }
 
   destroy(): void {

@@ -8,6 +8,7 @@
 import { type Buffer, type BufferRequest, BufferUsage, type Device } from "../gpu/device.js";
 import { ShapeError } from "../gpu/errors.js";
 import type { Pipeline } from "../gpu/pipeline.js";
+import { type Profiler, phase } from "../gpu/profiler.js";
 import type { Timestamps } from "../gpu/timestamps.js";
 import { type Dispatch, type Dtype, isSlice, type Operand, type Shape } from "../kernels/kernel.js";
 import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
@@ -35,6 +36,8 @@ export interface RunOptions<Name extends string = string> {
   readonly onProgress?: (progress: PlanProgress) => void;
   /** Stops between dispatches; `run` then throws the signal's reason. Variables may be half updated. */
   readonly signal?: AbortSignal;
+  /** Times each dispatch for itself; `onProgress` and `signal` are not asked meanwhile. */
+  readonly profiler?: Profiler;
 }
 
 export interface PlanOptions {
@@ -208,10 +211,11 @@ export class Plan<In extends string = string, Out extends string = string> {
   async run(data: Readonly<Record<In, Data>>, options: RunOptions<Out> = {}): Promise<Record<Out, Data>> {
     if (this.#running) throw new GraphError("the plan is running", "Await one run before the next");
     this.#running = true;
+    const { profiler } = options;
     try {
-      this.write(data);
+      await phase(profiler, "upload", () => this.write(data));
       await this.replay(options);
-      return await this.read(options.read);
+      return await phase(profiler, "read", () => this.read(options.read));
     } finally {
       this.#running = false;
     }
@@ -240,7 +244,8 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   /** The second part of `run`: replays the dispatches, each submission a pass that `timestamps` times. */
-  async replay({ onProgress, signal }: RunOptions<Out> = {}, timestamps?: Timestamps): Promise<void> {
+  async replay({ onProgress, signal, profiler }: RunOptions<Out> = {}, timestamps?: Timestamps): Promise<void> {
+    if (profiler) return await profiler.run(this.#batches, this.#dispatches);
     // Without a watcher the queue may run ahead; with one, what is shown must be true.
     if (!onProgress && !signal) return await this.#device.submit(this.#batches, timestamps);
     for (const batch of this.#batches) {

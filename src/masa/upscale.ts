@@ -1,6 +1,7 @@
 /** From images to an image: what the `masa upscale` command and the API call do. */
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
+import { type Profiler, phase } from "../gpu/profiler.js";
 import { compile, type Data, type PlanProgress } from "../graph/plan.js";
 import { scope } from "../graph/tensor.js";
 import { ImageError } from "../image/errors.js";
@@ -39,6 +40,8 @@ export interface UpscaleOptions {
   /** Told before any GPU memory is taken: the bytes that the run will take besides the weights. */
   readonly onMemory?: (bytes: number) => void;
   readonly signal?: AbortSignal;
+  /** Given, the network runs once to warm up, and a second time to be profiled. */
+  readonly profiler?: Profiler;
 }
 
 export interface UpscaleResult {
@@ -105,7 +108,7 @@ export async function upscale(
   device: Device,
   masa: Masa,
   request: UpscaleRequest,
-  { onProgress, onMemory, signal }: UpscaleOptions = {},
+  { onMemory, profiler, ...watch }: UpscaleOptions = {},
 ): Promise<UpscaleResult> {
   const { lr, ref, refDown, window } = preparePair(request, masa.config.blockSize);
   const shape = ({ width, height }: Image) => [1, 3, height, width];
@@ -117,10 +120,12 @@ export async function upscale(
     const matched = scope("show matches", () => extract(inputs.ref, matches, geometry, SCALE));
     return { sr, matched, similarity: matches.fineScore };
   };
-  const plan = await compile(device, shapes, build, { onMemory });
+  const plan = await phase(profiler, "compile", () => compile(device, shapes, build, { onMemory }));
   try {
     const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
-    const found = await plan.run(data, { ...(onProgress && { onProgress }), ...(signal && { signal }) });
+    const unprofiled = await phase(profiler, "warm up", () => plan.run(data, watch));
+    if (profiler) watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount });
+    const found = profiler ? await plan.run(data, { profiler }) : unprofiled;
     if (!found.sr.every(Number.isFinite))
       throw new GpuError("the network's result has values that are infinite or no number", DIVERGED);
     const picture = (tensor: Data) => {

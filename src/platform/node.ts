@@ -9,7 +9,7 @@ const sources = new Map<string, string>();
 
 /** Dawn as WebGPU, WGSL from `shaders/`, warnings to stderr. */
 export const nodePlatform: Platform = {
-  gpu: (wanted) => dawnGpu(wanted),
+  gpu: dawnGpu,
   shader(name) {
     let text = sources.get(name);
     if (text === undefined) {
@@ -31,10 +31,13 @@ export const nodePlatform: Platform = {
   warn: (message) => process.stderr.write(`masa: ${message}\n`),
 };
 
-/** Dawn on the adapter with `wanted` in its name, set by `flags` as `disable-dawn-features=…`. Throws `NoAdapterError`. */
-export async function dawnGpu(wanted: string | undefined, flags: readonly string[] = []): Promise<GPU> {
+/** A browser's measure against spying: it rounds timestamps to 65.5 µs, longer than a GPU takes for many a dispatch. */
+const EXACT_TIMESTAMPS = "disable-dawn-features=timestamp_quantization";
+
+/** Dawn on the adapter with `wanted` in its name. Throws `NoAdapterError`. */
+async function dawnGpu(wanted: string | undefined): Promise<GPU> {
   const create = await dawn();
-  if (wanted === undefined) return create([...flags]);
+  if (wanted === undefined) return create([EXACT_TIMESTAMPS]);
   const names = await adapterNames();
   const name = names.find((candidate) => candidate.toLowerCase().includes(wanted.toLowerCase()));
   if (name === undefined)
@@ -42,7 +45,7 @@ export async function dawnGpu(wanted: string | undefined, flags: readonly string
       `no GPU adapter has '${wanted}' in its name`,
       `There are: ${names.join("; ") || "none"}. ${NO_ADAPTER}`,
     );
-  return create([`adapter=${name}`, ...flags]);
+  return create([`adapter=${name}`, EXACT_TIMESTAMPS]);
 }
 
 /** Dawn's entry point, from a binary that exists for some platforms only. */

@@ -14,6 +14,7 @@ import { checkTarget, makeFolder, removeLeftovers, writeFileAtomic } from "../fi
 import { CheckpointError, OutputError } from "../files/errors.js";
 import type { Device } from "../gpu/device.js";
 import { formatBytes } from "../gpu/errors.js";
+import type { Profiler } from "../gpu/profiler.js";
 import { type Checkpoint, Checkpoints, type FoundCheckpoint, type JsonValue } from "./checkpoint.js";
 import { resumedConfig, type TrainChanges, type TrainConfig, trainConfig } from "./config.js";
 import { type Augmentation, NO_AUGMENTATION } from "./data/augment.js";
@@ -71,6 +72,8 @@ export interface TrainOptions extends TrainEvents {
   readonly resume?: boolean;
   /** When it is aborted, the step is finished and saved, and `train` returns. */
   readonly signal?: AbortSignal | undefined;
+  /** Asked before each step for what profiles it. */
+  readonly profiler?: (() => Promise<Profiler | undefined>) | undefined;
 }
 
 export interface TrainSummary {
@@ -321,9 +324,11 @@ class Run {
     const { config } = this.start;
     const lr = learningRate(config, this.#step, this.loader.stepsPerEpoch);
     const { lr: low, hr, ref, refDown } = batch;
+    const profiler = await this.options.profiler?.();
     const { observed: _, ...result } = await this.trainer.step(
       { lr: low, hr, ref, refDown },
       { lr, discriminatorLr: config.discriminatorLr },
+      profiler && { profiler },
     );
     this.#step++;
     this.#skipped += Number(result.skipped !== undefined);

@@ -12,7 +12,7 @@ import { ema } from "../graph/ops/ema.js";
 import { gradientNorm } from "../graph/ops/gradient_norm.js";
 import { updateGate } from "../graph/ops/update_gate.js";
 import { Parameters, zeros } from "../graph/parameters.js";
-import { compile, type Data, type InputSpec, type Plan, type PlanProgress, type RunOptions } from "../graph/plan.js";
+import { compile, type Data, type InputSpec, type Plan, type RunOptions } from "../graph/plan.js";
 import { noGrad, scope, type Tensor, type Variable } from "../graph/tensor.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { Probe } from "../masa/decoder.js";
@@ -299,12 +299,11 @@ export class Trainer {
   /**
    * One training step. Throws what a lost device throws; a step without finite gradients is not an error, but `skipped`.
    */
-  async step(data: StepData, rates: Rates, onProgress?: (progress: PlanProgress) => void): Promise<StepResult> {
+  async step(data: StepData, rates: Rates, watch: RunOptions = {}): Promise<StepResult> {
     const hyper = {
       adamG: this.#hyper(this.#generator, rates.lr),
       ...(this.#discriminator && { adamD: this.#hyper(this.#discriminator, rates.discriminatorLr) }),
     };
-    const watch = onProgress ? { onProgress } : {};
     const whole = this.#parts === 1 ? (this.#plans[0] as Plan) : undefined;
     const found = whole ? await whole.run({ ...data, ...hyper }, watch) : await this.#runParts(data, hyper, watch);
     let skipped: string | undefined;
@@ -340,7 +339,7 @@ export class Trainer {
       const [gather, update] = this.#plans.slice(i, i + 2) as [Plan, Plan];
       for (let part = 0; part < this.#parts; part++)
         await gather.run({ ...slices(data, part, this.#parts), keep: Float32Array.of(part === 0 ? 0 : 1) }, watch);
-      Object.assign(found, await update.run(hyper));
+      Object.assign(found, await update.run(hyper, watch));
     }
     return found;
   }

@@ -93,6 +93,27 @@ describe("masa train", () => {
     expect(config("by-options")).to.deep.include({ ...GOOD, encoderBlocks: [0, 0, 0] });
   });
 
+  it("profiles a few steps, whose bits are those of any others", async () => {
+    const digests: string[] = [];
+    for (const [out, ...profile] of [["plain"], ["profiled", "--profile", "trace.json"]] as const) {
+      const { code, stdout, stderr } = await train([...optionsOf({ ...GOOD, steps: 7 }), "--out", out, ...profile]);
+      expect(code, stderr).to.equal(0);
+      digests.push(await digestOf(at(out, "checkpoints/step-00000007.safetensors")));
+      if (profile.length === 0) expect(stdout).not.to.include("profile");
+      else {
+        expect(stdout).to.match(/^profile +\d+ dispatches, [\d.]+ ms a step by .*, 3 steps$/m);
+        expect(stdout).to.match(/^backward\.decode\.x4 +\d+ +[\d.]+ /m);
+        expect(stdout.indexOf("wrote trace.json"), "told before the run ends").to.be.below(stdout.indexOf("step 7:"));
+      }
+    }
+    expect(digests[1]).to.equal(digests[0]);
+    const { traceEvents } = JSON.parse(readFileSync(at("trace.json"), "utf8")) as { traceEvents: { name: string }[] };
+    expect(traceEvents.filter(({ name }) => name === "adam").length % 3, "three steps").to.equal(0);
+    rmSync(at("trace.json"));
+    const short = await train([...optionsOf({ ...GOOD, steps: 2 }), "--out", "short", "--profile"]);
+    expect(short.stdout).to.match(/^profile +nothing was profiled: .*$/m);
+  });
+
   it("lists all faults of a config file together", async () => {
     const bad = { preset: "tny", batchsize: 3, lr: "a", dat: 1, encoderBlocks: [1, 2], augment: 1, steps: 1.5, zzz: 0 };
     await refuses(

@@ -130,6 +130,7 @@ describe("masa upscale", () => {
         ["--lr lr.png --ref ref.png --out ./lr.png", /--out \.\/lr\.png would replace lr\.png; give it another name/],
         ["--lr lr.png --ref ref.png --out link.png", /--out link\.png would replace ref\.png/],
         ["--lr lr.png --ref ref.png --out o.png --compare ./o.png", /--compare \.\/o\.png would replace o\.png/],
+        ["--lr lr.png --ref ref.png --out o.png --profile lr.png", /--profile lr\.png would replace lr\.png/],
       ));
 
     it("images that cannot be read", () =>
@@ -154,6 +155,7 @@ describe("masa upscale", () => {
         [["--out", "none/out.png"], /cannot write none\/out\.png: the folder none does not exist\. Create it first$/],
         [["--out", "folder.png"], /cannot write folder\.png: it is a folder\. Name a file in it$/],
         [["--out", "lr.png/out.png"], /cannot write lr\.png\/out\.png: lr\.png is no folder/],
+        [["--profile", "none/trace.json"], /cannot write none\/trace\.json: the folder none does not exist/],
         [["--compare", "none/sheet.png"], /cannot write none\/sheet\.png: the folder none does not exist/],
         [["--out", `${"long".repeat(62)}.png`], /the name is too long\. Choose a shorter one$/],
       ));
@@ -245,6 +247,19 @@ describe("masa upscale", () => {
         expect((await readImage(at(name))).width).to.be.at.least(32);
         rmSync(at(name));
       }
+    });
+
+    it("and tells where the time went", async () => {
+      const { stdout } = await enlarges("grey16.png", ["tiny.png"], "--profile", "trace.json");
+      expect(stdout).to.match(/^profile +\d+ dispatches, [\d.]+ ms a run by .*, 1 run$/m);
+      expect(stdout).to.match(/^CPU +compile [\d.]+ ms · warm up .* · upload .* · encode .* · wait .* · read /m);
+      expect(stdout).to.match(/^kernel +dispatches +ms +% +rate$/m);
+      expect(stdout).to.match(/^fine_match +1 +[\d.]+ +[\d.]+ +[\d.]+ GFLOP\/s$/m);
+      expect(stdout).to.match(/^stage +dispatches +ms +% +rate\nencode lr +\d+ /m);
+      const { traceEvents } = JSON.parse(readFileSync(at("trace.json"), "utf8")) as { traceEvents: object[] };
+      const dispatches = Number(/^profile +(\d+)/m.exec(stdout)?.[1]);
+      expect(traceEvents).to.have.length.above(dispatches);
+      rmSync(at("trace.json"));
     });
 
     it("to the end when the reader of its report has gone", async () => {

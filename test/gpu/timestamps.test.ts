@@ -25,10 +25,10 @@ describe("timestamps", () => {
       expect(times).to.have.length(3);
       for (const time of times) expect(time).to.be.at.least(0);
       const sum = times.reduce((total, time) => total + time, 0);
-      // Dawn rounds times to 65.536 µs.
-      expect(sum)
-        .to.be.above(0)
-        .and.below(wall + 0.2);
+      expect(sum).to.be.above(0).and.below(wall);
+      // What Dawn does against spying pages, in steps of 65,536 ns.
+      const rounded = (ms: number) => Math.round(ms * 1e6) % 65536 === 0;
+      expect(times.every(rounded), `${times}`).to.equal(false);
       expect(await timestamps.read(), "nothing ran since").to.deep.equal([]);
     } finally {
       plan.dispose();
