@@ -14,6 +14,7 @@ import { Decoder, type Probe, type Warped } from "./decoder.js";
 import { Encoder } from "./encoder.js";
 import { type MatchGeometry, matchGeometry } from "./geometry.js";
 import { extract, type Matches, type MatchingPath, match } from "./matching.js";
+import { denseGeometry } from "./matching_dense.js";
 
 export interface MasaInputs {
   /** Low resolution, [N, 3, H, W], BGR in [0, 1]. */
@@ -25,7 +26,10 @@ export interface MasaInputs {
 }
 
 export interface MasaOptions {
-  /** `fused` (default) never writes an unfolded tensor; `reference` follows the paper to the letter. Equal results. */
+  /**
+   * `fused` (default) never writes an unfolded tensor; `reference` follows the paper to the letter. Equal results. `dense`
+   * compares every patch with every other, whatever the blocks of the configuration.
+   */
   readonly path?: MatchingPath;
   /** Matches from outside, instead of searching: block → position in Ref↓, i32 [N, blocks]. */
   readonly coarseIndex?: Tensor;
@@ -65,7 +69,9 @@ export class Masa {
     checkInputs(lr, ref, refDown);
     const { path = "fused", recompute = false, probe = () => {} } = options;
     const [height, width] = sides(lr);
-    const geometry = matchGeometry({ lr: [height, width], refDown: sides(refDown), ...this.config });
+    const sizes = { lr: [height, width], refDown: sides(refDown) } as const;
+    const geometry =
+      path === "dense" ? denseGeometry(sizes.lr, sizes.refDown) : matchGeometry({ ...sizes, ...this.config });
     const lrLevels = scope("encode lr", () => this.#encoder.forward(lr, recompute));
     const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown, recompute));
     const refLevels = scope("encode ref", () => this.#encoder.forward(ref, recompute));

@@ -4,7 +4,8 @@
  *
  * A block of LR first finds its most similar position in the whole downscaled reference (coarse), then each of its pixels
  * one in the window around it (fine). There are two paths with equal results: `fused`, whose operations never write an
- * unfolded tensor or a similarity, and `reference`, the paper's own steps (matching_reference.ts).
+ * unfolded tensor or a similarity, and `reference`, the paper's own steps (matching_reference.ts). A third, `dense`,
+ * compares all with all (matching_dense.ts), as the networks did that the paper speeds up.
  */
 import { ShapeError } from "../gpu/errors.js";
 import { coarseMatch } from "../graph/ops/coarse_match.js";
@@ -16,10 +17,11 @@ import { windowOrigin } from "../graph/ops/window_origin.js";
 import { constant, noGrad, scope, type Tensor } from "../graph/tensor.js";
 import { reshape } from "../graph/view.js";
 import type { MatchGeometry } from "./geometry.js";
+import { denseMatch } from "./matching_dense.js";
 import type { Found } from "./matching_reference.js";
 import * as steps from "./matching_reference.js";
 
-export type MatchingPath = "fused" | "reference";
+export type MatchingPath = "fused" | "reference" | "dense";
 
 export interface MatchFeatures {
   /** Level 1 of LR's features, [N, C, H, W]. */
@@ -38,7 +40,7 @@ export interface MatchOptions {
 }
 
 export interface Matches {
-  /** Block → position in Ref↓, row by row: i32 [N, blocks]. */
+  /** Block → position in Ref↓, row by row: i32 [N, blocks]. Dense: one block, whose index and score are 0. */
   readonly coarseIndex: Tensor;
   /** The best sum of cosines, f32 [N, blocks]: the search's own, also where the index came from outside. No gradient. */
   readonly coarseScore: Tensor;
@@ -121,7 +123,17 @@ const reference: Path = {
     steps.extractBlocks(feature, { originX, originY, index: fineIndex, attention: fineScore }, geometry, scale),
 };
 
-const PATHS: Readonly<Record<MatchingPath, Path>> = { fused, reference };
+/** For `denseGeometry`, whose one window is the whole reference. */
+const dense: Path = {
+  coarse: ({ lr: { shape } }) => ({
+    index: constant("coarse index", [shape[0] as number, 1], new Int32Array(shape[0] as number)),
+    score: constant("coarse score", [shape[0] as number, 1], new Float32Array(shape[0] as number)),
+  }),
+  fine: ({ lr, refDown }, _origins, _geometry, index) => denseMatch(lr, refDown, index),
+  extract: fused.extract,
+};
+
+const PATHS: Readonly<Record<MatchingPath, Path>> = { fused, reference, dense };
 
 function checkFeatures(features: MatchFeatures, { lr, refDown }: MatchGeometry): void {
   for (const [name, tensor, sides] of [

@@ -9,3 +9,7 @@ export function giga(value: number, digits: number): string {
 export function mega(value: number): string {
   return (value / 1e6).toFixed(6);
 }
+
+export function milliseconds(value: number): string {
+  return value < 1000 ? `${value.toPrecision(3)} ms` : `${(value / 1000).toPrecision(3)} s`;
+}

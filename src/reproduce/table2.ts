@@ -5,7 +5,6 @@
 import type { Device } from "../gpu/device.js";
 import { Plan } from "../graph/plan.js";
 import { input, trace } from "../graph/tensor.js";
-import { type Binding, elements, isSlice } from "../kernels/kernel.js";
 import { countFlops, type NetworkFlops } from "../masa/flops.js";
 import { Masa } from "../masa/masa.js";
 import type { MatchingPath } from "../masa/matching.js";
@@ -13,6 +12,7 @@ import { barChart } from "./chart.js";
 import { giga, mega } from "./format.js";
 import { TABLE2 } from "./paper.js";
 import type { Figure, Result, Table } from "./result.js";
+import { addWork, NOTHING, type Work, workOf } from "./work.js";
 
 const LR = [TABLE2.lr, TABLE2.lr] as const;
 const REF_DOWN = [TABLE2.ref / 4, TABLE2.ref / 4] as const;
@@ -91,14 +91,6 @@ function split(counted: NetworkFlops, honest: ReturnType<typeof honestCount>): T
   };
 }
 
-interface Work {
-  readonly dispatches: number;
-  /** What the results take, and what the kernels do for them. */
-  readonly flops: number;
-  readonly executed: number;
-  readonly bytes: number;
-}
-
 interface PathWork extends Work {
   /** Most that is held at once, besides the weights. */
   readonly memory: number;
@@ -116,28 +108,11 @@ function executedWork(device: Device, path: MatchingPath): PathWork {
   });
   const { dispatches, bytes: memory } = new Plan(device, graph, result);
   const operations: Record<string, Work> = {};
-  for (const { label, flops = 0, executed = flops, bindings } of dispatches) {
-    const name = label.slice(label.lastIndexOf("/") + 1);
-    // A kernel that lacks an optional operand binds another one in its place.
-    const bytes = [...new Set(Object.values(bindings))].reduce((sum, one) => sum + bytesOf(one), 0);
-    operations[name] = added(operations[name] ?? NOTHING, { dispatches: 1, flops, executed, bytes });
+  for (const dispatch of dispatches) {
+    const name = dispatch.label.slice(dispatch.label.lastIndexOf("/") + 1);
+    operations[name] = addWork(operations[name] ?? NOTHING, workOf(dispatch));
   }
-  return { ...Object.values(operations).reduce(added, NOTHING), memory, operations };
-}
-
-const NOTHING: Work = { dispatches: 0, flops: 0, executed: 0, bytes: 0 };
-
-function added(a: Work, b: Work): Work {
-  return {
-    dispatches: a.dispatches + b.dispatches,
-    flops: a.flops + b.flops,
-    executed: a.executed + b.executed,
-    bytes: a.bytes + b.bytes,
-  };
-}
-
-function bytesOf(binding: Binding): number {
-  return 4 * (isSlice(binding) ? binding.length : elements(binding.shape));
+  return { ...Object.values(operations).reduce(addWork, NOTHING), memory, operations };
 }
 
 function executed(fused: PathWork, reference: PathWork): Table {

@@ -31,9 +31,18 @@ describe("masa reproduce", () => {
     expect(stdout).to.include(`adapter  ${conditions.adapter}\n`);
   });
 
+  it("gathers what is already there", async () => {
+    const { code, stderr } = await reproduce("dense", "--out", "paper", "--sizes", "16,24");
+    expect(code, stderr).to.equal(0);
+    const page = read("paper", "index.html");
+    for (const name of ["table2", "dense"]) expect(page).to.include(`<section id="${name}">`);
+    expect(read("paper", "dense.md")).to.match(/\| 24×24 +\|/);
+  });
+
   for (const [what, args, code, message] of [
     ["no folder", ["table2"], 2, /required option '--out <folder>'/],
     ["an experiment that there is not", ["table9", "--out", "x"], 2, /Allowed choices are table2/],
+    ["sides that are not cut into blocks", ["dense", "--out", "x", "--sizes", "16,20"], 2, /Give a multiple of 8/],
     ["a folder that is a file", ["table2", "--out", "file"], 1, /cannot create the folder file: a file has this name/],
   ] as const)
     it(`refuses ${what}`, async () => {

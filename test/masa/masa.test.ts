@@ -202,6 +202,31 @@ describe("masa", () => {
   });
 });
 
+describe("masa with dense matching", () => {
+  it("finds every patch of a picture in the same picture", async () => {
+    const device = await testDevice();
+    const masa = new Masa(SMALL);
+    await masa.parameters.allocate(device, 7);
+    const plan = await compile(device, shapes([16, 24], [16, 24]), (inputs) => {
+      const { sr, matches } = masa.forward(inputs, { path: "dense" });
+      return { sr, index: matches.fineIndex, score: matches.fineScore };
+    });
+    const random = new Random("the same picture");
+    const [lr, ref] = [[1, 3, 16, 24] as const, [1, 3, 64, 96] as const].map((shape) =>
+      Float32Array.from(random.array(shape, 0.5, 0.5).data),
+    );
+    const { sr, index, score } = await plan.run({ lr: lr!, ref: ref!, refDown: lr! });
+    expect(sr.every(Number.isFinite)).to.equal(true);
+    for (let y = 1; y < 15; y++)
+      for (let x = 1; x < 23; x++) {
+        expect(index[y * 24 + x], `${x}, ${y}`).to.equal((y - 1) * 22 + x - 1);
+        expect(score[y * 24 + x]).to.be.closeTo(1, 1e-5);
+      }
+    plan.dispose();
+    masa.parameters.dispose();
+  });
+});
+
 describe("discriminator", () => {
   it("takes sizes divisible by 32, and images of that size", async () => {
     expect(() => new Discriminator(new Parameters(), 100)).to.throw(ShapeError, "multiple of 32");

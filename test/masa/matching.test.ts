@@ -4,10 +4,11 @@ import { ShapeError } from "../../src/gpu/errors.js";
 import { grad } from "../../src/graph/grad.js";
 import { compile, type Data, type InputSpec } from "../../src/graph/plan.js";
 import { input, type Tensor, trace } from "../../src/graph/tensor.js";
-import { type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
+import { type MatchGeometry, type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
 import { extract, type MatchingPath, match } from "../../src/masa/matching.js";
+import { denseGeometry } from "../../src/masa/matching_dense.js";
 import { extractBlocks } from "../../src/masa/matching_reference.js";
-import type { NdArray } from "../../src/reference/array.js";
+import { type NdArray, ndarray } from "../../src/reference/array.js";
 import { coarseMatch } from "../../src/reference/coarse_match.js";
 import { fineMatch } from "../../src/reference/fine_match.js";
 import { transfer } from "../../src/reference/transfer.js";
@@ -29,6 +30,12 @@ const CASES: readonly Case[] = [
   { name: "a window larger than the reference", N: 1, C: 8, lr: [16, 16], refDown: [8, 8] },
   { name: "odd sides of the reference and blocks of 10×8", N: 2, C: 5, lr: [20, 24], refDown: [21, 31] },
 ];
+/** Sides that make tiles of 8×8, of 5×8 and of 4×6. */
+const DENSE: readonly Case[] = [
+  { name: "a square pair", N: 1, C: 8, lr: [16, 16], refDown: [16, 16] },
+  { name: "a batch of two with other sides", N: 2, C: 5, lr: [20, 16], refDown: [9, 21] },
+  { name: "the least reference", N: 1, C: 4, lr: [4, 12], refDown: [4, 3] },
+];
 const SCALES = [1, 2, 4] as const;
 const PATHS = ["fused", "reference"] as const;
 
@@ -40,13 +47,14 @@ describe("matching", () => {
       let data: Features;
       let truth: ReturnType<typeof inFloat64>;
       const found = {} as Record<MatchingPath, Results>;
+      const geometry = matchGeometry(sizes);
       before(() => {
-        ({ data, truth } = drawDecided(sizes));
+        ({ data, truth } = drawDecided(sizes, geometry));
       });
 
       for (const path of PATHS) {
         it(`finds on the ${path} path what float64 finds`, async () => {
-          found[path] = await onGpu(path, sizes, data);
+          found[path] = await onGpu(path, sizes, geometry, data);
           const { coarse, fine, origins, extracted } = truth;
           expectIndices(found[path].coarseIndex, coarse.index);
           expectIndices(found[path].originX, origins.originX);
@@ -61,30 +69,59 @@ describe("matching", () => {
         });
       }
 
-      it("has the same gradients on both paths", () => {
-        for (const name of ["dlr", "drefDown", "dx1", "dx2", "dx4"]) {
-          const [fused, reference] = PATHS.map((path) => Array.from(found[path][name] as ArrayLike<number>));
-          const size = Math.sqrt(dot(reference!, reference!));
-          expect(size, name).to.be.above(0);
-          const difference = fused!.map((value, i) => value - reference![i]!);
-          // Some hundred terms with an error of 2⁻²⁴ of their size each, in two summation orders.
-          expect(Math.sqrt(dot(difference, difference)), name).to.be.below(1e-5 * size);
-        }
-      });
+      it("has the same gradients on both paths", () => expectSameGradients(found.fused, found.reference));
     });
   }
+
+  describe("of every patch with every other", () => {
+    for (const sizes of DENSE) {
+      it(`finds what float64 finds for ${sizes.name}, with the gradients of the reference path`, async () => {
+        const geometry = denseGeometry(sizes.lr, sizes.refDown);
+        const { data, truth } = drawDecided(sizes, geometry);
+        const dense = await onGpu("dense", sizes, geometry, data);
+        expectIndices(dense.fineIndex, truth.fine.index);
+        expectIndices(dense.coarseIndex, truth.origins.originX);
+        const unit = 8 * Math.sqrt(9 * sizes.C) * 2 ** -24;
+        expectClose(dense.fineScore, truth.fine.score.data, unit);
+        for (const scale of SCALES) expectClose(dense[`x${scale}`], truth.extracted[scale].data, 2 * unit);
+        // Whatever a coarse match finds, a window as large as the reference is the reference.
+        const reference = await onGpu("reference", sizes, { ...geometry, dilations: [1] }, data);
+        expectIndices(reference.fineIndex, truth.fine.index);
+        expectSameGradients(dense, reference);
+      });
+    }
+
+    it("takes matches from outside", async () => {
+      const sizes = DENSE[1]!;
+      const geometry = denseGeometry(sizes.lr, sizes.refDown);
+      const { data, truth } = drawDecided(sizes, geometry);
+      const free = await onGpu("dense", sizes, geometry, data);
+      const fineIndex = Int32Array.from(truth.fine.index.data);
+      const given = await onGpu("dense", sizes, geometry, data, { coarseIndex: new Int32Array(sizes.N), fineIndex });
+      expectClose(given.fineScore, free.fineScore!, 1e-6);
+      expectClose(given.x2, free.x2!, 1e-6);
+    });
+
+    it("refuses sides that the network cannot halve twice", () => {
+      expect(() => denseGeometry([16, 18], [16, 16])).to.throw(ShapeError, "a side of 18; pad it to 20");
+    });
+  });
 
   it("takes matches from outside, on both paths alike", async () => {
     const sizes = CASES[2]!;
     const data = draw(sizes, 0);
-    const { blocks, block, window } = matchGeometry(sizes);
+    const geometry = matchGeometry(sizes);
+    const { blocks, block, window } = geometry;
     const random = new Random("given");
     const count = blocks[0] * blocks[1];
     const coarseIndex = Int32Array.from({ length: count }, () => random.int(0, 40 * 28 - 1));
     const positions = (window[0] - 2) * (window[1] - 2);
     const fineIndex = Int32Array.from({ length: count * block[0] * block[1] }, () => random.int(0, positions - 1));
     const given = { coarseIndex, fineIndex };
-    const [fused, reference] = [await onGpu("fused", sizes, data, given), await onGpu("reference", sizes, data, given)];
+    const [fused, reference] = [
+      await onGpu("fused", sizes, geometry, data, given),
+      await onGpu("reference", sizes, geometry, data, given),
+    ];
     for (const results of [fused, reference]) {
       expect([...(results.coarseIndex as Int32Array)]).to.deep.equal([...coarseIndex]);
       expect([...(results.fineIndex as Int32Array)]).to.deep.equal([...fineIndex]);
@@ -141,10 +178,10 @@ describe("matching", () => {
 type Features = Readonly<Record<"lr" | "refDown" | "x1" | "x2" | "x4", NdArray>>;
 
 /** Features in which each best match leads by more than float32's rounding: no index may differ. */
-function drawDecided(sizes: Case) {
+function drawDecided(sizes: Case, geometry: MatchGeometry) {
   for (let attempt = 0; ; attempt++) {
     const data = draw(sizes, attempt);
-    const truth = inFloat64(sizes, data);
+    const truth = inFloat64(geometry, data);
     if ([truth.coarse, truth.fine].every(({ margin }) => margin.data.every((lead) => lead > 1e-5)))
       return { data, truth };
   }
@@ -156,9 +193,9 @@ function draw({ name, N, C, lr, refDown: [Hr, Wr] }: Case, attempt: number): Fea
   return { lr: random.array([N, C, ...lr]), refDown: ref(1), x1: ref(1), x2: ref(2), x4: ref(4) };
 }
 
-function inFloat64(sizes: Case, { lr, refDown, ...levels }: Features) {
-  const geometry = matchGeometry(sizes);
-  const coarse = coarseMatch(lr, refDown, geometry);
+/** Without a dilation there is no coarse match: all scores are 0, and the first position stays. */
+function inFloat64(geometry: MatchGeometry, { lr, refDown, ...levels }: Features) {
+  const coarse = geometry.dilations.length > 0 ? coarseMatch(lr, refDown, geometry) : nothingCoarse(lr);
   const origins = windowOrigin(coarse.index, geometry.refDown, geometry.window);
   const fine = fineMatch({ lr, ref: refDown, ...origins }, geometry);
   const at = (scale: 1 | 2 | 4) => {
@@ -168,14 +205,19 @@ function inFloat64(sizes: Case, { lr, refDown, ...levels }: Features) {
   return { coarse, origins, fine, extracted: { 1: at(1), 2: at(2), 4: at(4) } };
 }
 
+function nothingCoarse({ shape: [N] }: NdArray) {
+  const zeros = ndarray([N as number, 1]);
+  return { index: zeros, score: zeros, margin: ndarray([N as number, 1], new Array(N).fill(1)) };
+}
+
 /** All matches, the extracted features, and the gradients of their products with fixed random tensors. */
 async function onGpu(
   path: MatchingPath,
   sizes: Case,
+  geometry: MatchGeometry,
   features: Features,
   given?: Readonly<Record<"coarseIndex" | "fineIndex", Int32Array>>,
 ): Promise<Results> {
-  const geometry = matchGeometry(sizes);
   const { blocks, block } = geometry;
   const count = blocks[0] * blocks[1];
   const names = Object.keys(features) as (keyof Features)[];
@@ -210,6 +252,17 @@ async function onGpu(
   const results = await plan.run({ ...Object.fromEntries<Data>([...inputs, ...upstream]), ...given });
   plan.dispose();
   return results;
+}
+
+function expectSameGradients(got: Results, expected: Results): void {
+  for (const name of ["dlr", "drefDown", "dx1", "dx2", "dx4"]) {
+    const reference = Array.from(expected[name]!);
+    const size = Math.sqrt(dot(reference, reference));
+    expect(size, name).to.be.above(0);
+    const difference = reference.map((value, i) => value - got[name]![i]!);
+    // Some hundred terms with an error of 2⁻²⁴ of their size each, in two summation orders.
+    expect(Math.sqrt(dot(difference, difference)), name).to.be.below(1e-5 * size);
+  }
 }
 
 function expectIndices(got: ArrayLike<number> | undefined, expected: NdArray): void {
