@@ -7,7 +7,7 @@
 // stay in registers; of equal ones the lowest position wins. coarse_match_best.wgsl finds the best tile.
 // Cost: 2·N·blocks·Hr·Wr·COUNT·9·C FLOP.
 
-const COUNT = 3;
+const COUNT = 3u;
 const DILATIONS = array<i32, COUNT>(1, 2, 3);
 const EPS = 1e-12;
 const LOWEST = -3.4e38;
@@ -61,7 +61,7 @@ fn main(
       var tap_c = vec4f();
       var tap_d = vec4f();
       var at = n * params.C * plane + pixel;
-      var query = (((n * u32(COUNT) + u32(i)) * 9u + t) * params.C * params.Q) / 4u + group.y;
+      var query = (((n * COUNT + u32(i)) * 9u + t) * params.C * params.Q) / 4u + group.y;
       for (var k = 0u; k < params.C; k++) {
         let q = queries[query];
         let r = vec4f(ref_map[at.x], ref_map[at.y], ref_map[at.z], ref_map[at.w]);

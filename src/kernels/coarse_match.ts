@@ -1,10 +1,11 @@
 /**
  * Coarse matching, `shaders/coarse_match*.wgsl`: the blocks' patches as unit vectors (coarse_match_queries), the best
- * position in each tile of the reference (coarse_match), the best tile (coarse_match_best). No score but the tiles' best
- * is ever written.
+ * position in each tile of the reference (coarse_match, or coarse_match_strips on adapters that compute on the CPU), the
+ * best tile (coarse_match_best). No score but the tiles' best is ever written.
  */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { cpuFirst, elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 import { patchSquares } from "./patch_squares.js";
+import { quads } from "./quads.js";
 
 export interface CoarseMatch {
   /** [N, C, H, W]. */
@@ -21,41 +22,99 @@ export interface CoarseMatch {
 
 type Sides = [number, number, number, number];
 
-/** Queries that one workgroup of coarse_match.wgsl scores, and positions of its tile. */
-const QUERIES = 4;
+/** Queries that one workgroup scores. */
+const QUERIES = { tiles: 4, strips: 16 } as const;
+/** Positions of a tile of coarse_match.wgsl. */
 const TILE = 256;
 const TAPS = 9;
+/** Positions of a strip of coarse_match_strips.wgsl, and strips of a workgroup. */
+const PIXELS = 8;
+const STRIPS = 8;
 
-export function coarseMatch(recorder: Recorder, { lr, ref, index, score, blocks, dilations }: CoarseMatch): void {
+export function coarseMatch(recorder: Recorder, match: CoarseMatch): void {
+  const { lr, ref, blocks, dilations, index, score } = match;
   const [N, C, H, W] = lr.shape as Sides;
-  const [, , Hr, Wr] = ref.shape as Sides;
   const [py, px] = blocks;
-  const Q = QUERIES * Math.ceil((py * px) / QUERIES);
-  const constants = { COUNT: dilations.length, DILATIONS: `array<i32, COUNT>(${dilations.join(", ")})` };
-
-  const queries = recorder.scratch("queries", [N, dilations.length, TAPS, C, Q]);
+  const key = `coarse match ${py}×${px} blocks of [${lr.shape}] in [${ref.shape}], dilations ${dilations}`;
+  const variant = recorder.choose(key, cpuFirst<"strips" | "tiles">(recorder.machine, ["strips"], ["tiles"]));
+  const Q = QUERIES[variant] * Math.ceil((py * px) / QUERIES[variant]);
+  const channels = variant === "strips" ? 4 * Math.ceil(C / 4) : C;
+  const queries = recorder.scratch("queries", [N, dilations.length, TAPS, channels, Q]);
+  const count = N * dilations.length * Math.ceil(C / 4) * Q;
   recorder.dispatch({
     shader: "coarse_match_queries",
-    constants,
-    params: { count: elements(queries.shape), C, H, W, blocks: py * px, Q, px, ky: H / py, kx: W / px },
+    constants: { ...constantsOf(dilations), STRIPS: variant === "strips" },
+    params: { count, C, H, W, blocks: py * px, Q, px, ky: H / py, kx: W / px },
     bindings: { lr, squares: patchSquares(recorder, lr), queries },
-    workgroups: flatGrid(elements(queries.shape)),
+    workgroups: flatGrid(count),
   });
-  const tiles = Math.ceil((Hr * Wr) / TILE);
-  const best_score = recorder.scratch("scores of the tiles", [N, tiles, Q]);
-  const best_index = recorder.scratch("positions of the tiles", [N, tiles, Q], "i32");
-  recorder.dispatch({
-    shader: "coarse_match",
-    constants,
-    params: { C, Hr, Wr, Q, dilations: dilations.length, taps: TAPS },
-    bindings: { queries, ref_map: ref, squares: patchSquares(recorder, ref), best_score, best_index },
-    workgroups: [tiles, Q / QUERIES, N],
-    flops: 2 * N * py * px * Hr * Wr * TAPS * C * dilations.length,
-  });
+  const best = (variant === "strips" ? scoreStrips : scoreTiles)(recorder, match, queries);
   recorder.dispatch({
     shader: "coarse_match_best",
-    params: { count: N * py * px, blocks: py * px, tiles, Q },
-    bindings: { best_score, best_index, index, score },
+    params: { count: N * py * px, blocks: py * px, tiles: best.best_score.shape[1] as number, Q },
+    bindings: { ...best, index, score },
     workgroups: flatGrid(N * py * px),
   });
+}
+
+function constantsOf(dilations: readonly number[]) {
+  return { COUNT: `${dilations.length}u`, DILATIONS: `array<i32, COUNT>(${dilations.join(", ")})` };
+}
+
+function flopsOf({ ref, index, dilations }: CoarseMatch): number {
+  return 2 * elements(index.shape) * (elements(ref.shape) / (ref.shape[0] as number)) * TAPS * dilations.length;
+}
+
+/** Score and position [N, tiles, Q] of the best of each tile. */
+function bestOfTiles(recorder: Recorder, tiles: number, queries: Operand) {
+  const [N, , , , Q] = queries.shape as [number, number, number, number, number];
+  return {
+    best_score: recorder.scratch("scores of the tiles", [N, tiles, Q]),
+    best_index: recorder.scratch("positions of the tiles", [N, tiles, Q], "i32"),
+  };
+}
+
+function scoreTiles(recorder: Recorder, match: CoarseMatch, queries: Operand) {
+  const { ref, dilations } = match;
+  const [N, C, Hr, Wr] = ref.shape as Sides;
+  const Q = queries.shape[4] as number;
+  const tiles = Math.ceil((Hr * Wr) / TILE);
+  const best = bestOfTiles(recorder, tiles, queries);
+  recorder.dispatch({
+    shader: "coarse_match",
+    constants: constantsOf(dilations),
+    params: { C, Hr, Wr, Q, dilations: dilations.length, taps: TAPS },
+    bindings: { queries, ref_map: ref, squares: patchSquares(recorder, ref), ...best },
+    workgroups: [tiles, Q / QUERIES.tiles, N],
+    flops: flopsOf(match),
+  });
+  return best;
+}
+
+function scoreStrips(recorder: Recorder, match: CoarseMatch, queries: Operand) {
+  const { ref, dilations } = match;
+  const [N, C, Hr, Wr] = ref.shape as Sides;
+  const Q = queries.shape[4] as number;
+  const strips = Math.ceil(Wr / PIXELS);
+  const reach = Math.max(...dilations);
+  const [rows, columns] = [Hr + 2 * reach, strips * PIXELS + 2 * reach];
+  const norms = recorder.scratch("norms", [N, dilations.length, Hr, Wr]);
+  recorder.dispatch({
+    shader: "coarse_match_norms",
+    constants: constantsOf(dilations),
+    params: { count: elements(norms.shape), H: Hr, W: Wr },
+    bindings: { squares: patchSquares(recorder, ref), norms },
+    workgroups: flatGrid(elements(norms.shape)),
+  });
+  const tiles = Math.ceil((Hr * strips) / STRIPS);
+  const best = bestOfTiles(recorder, tiles, queries);
+  recorder.dispatch({
+    shader: "coarse_match_strips",
+    constants: { ...constantsOf(dilations), REACH: reach },
+    params: { groups: Math.ceil(C / 4), Hr, Wr, strips, rows, columns, Q, dilations: dilations.length },
+    bindings: { queries, quads: quads(recorder, ref, { top: reach, left: reach, rows, columns }), norms, ...best },
+    workgroups: [tiles, Q / QUERIES.strips, N],
+    flops: flopsOf(match),
+  });
+  return best;
 }

@@ -58,6 +58,19 @@ export interface Machine {
   readonly choices: ReadonlyMap<string, string>;
 }
 
+/**
+ * Names of variants, the default first: those for adapters that compute on the CPU, which have subgroups of at least 8
+ * threads, and those for GPUs.
+ */
+export function cpuFirst<Name extends string>(
+  { software, subgroupMinSize }: Machine,
+  cpu: readonly [Name, ...Name[]],
+  gpu: readonly [Name, ...Name[]],
+): [Name, ...Name[]] {
+  if (subgroupMinSize < 8) return [...gpu];
+  return software ? [...cpu, ...gpu] : [...gpu, ...cpu];
+}
+
 /** A choice between variants that compute the same, each with its own order of sums: equal but for rounding. */
 export interface Choice {
   /** The kernel and all that decides which variant is fastest: `convolve 64→64 3×3 [1,64,160,160]`. */
