@@ -8,6 +8,7 @@ import { Timestamps } from "../src/gpu/timestamps.js";
 import { generator } from "../src/graph/parameters.js";
 import { compile, type Data, type InputSpec, type Plan } from "../src/graph/plan.js";
 import { type Arrays, type Case, elements, type Uniform } from "./case.js";
+import { threadTime } from "./thread.js";
 
 /** What was measured of a case: the raw times, from which all else is computed. */
 export interface Result {
@@ -24,6 +25,8 @@ export interface Result {
   readonly wall: readonly number[];
   readonly gpu?: readonly number[] | undefined;
   readonly cpu: readonly number[];
+  /** Milliseconds of this thread's CPU time in each round until all dispatches were submitted, where there are many. */
+  readonly encode?: readonly number[] | undefined;
   /** Why there are no times. */
   readonly failure?: string | undefined;
 }
@@ -37,6 +40,8 @@ export interface MeasureOptions {
 
 /** Passes that a case may submit in a run. */
 export const PASSES = 2048;
+/** Dispatches of a case whose encoding is timed; asking for the time takes as long as encoding thirty. */
+const MANY = 100;
 
 /** Measures `cases` together. One that fails or computes something wrong gets a `failure`; a lost device throws. */
 export async function measure(device: Device, cases: readonly Case[], options: MeasureOptions): Promise<Result[]> {
@@ -79,6 +84,7 @@ export class Runner {
   readonly #wall: number[] = [];
   readonly #gpu: number[] = [];
   readonly #cpu: number[] = [];
+  readonly #encode: number[] = [];
 
   constructor(
     readonly device: Device,
@@ -113,8 +119,11 @@ export class Runner {
       plan.write(this.draw());
       await this.device.finish();
       const cpu = process.cpuUsage();
+      const many = plan.dispatchCount >= MANY;
+      const thread = many ? threadTime() : 0;
       const begun = performance.now();
       await plan.replay({}, this.timestamps);
+      if (many) this.#encode.push(threadTime() - thread);
       await this.device.finish();
       const wall = performance.now() - begun;
       const { user, system } = process.cpuUsage(cpu);
@@ -153,7 +162,14 @@ export class Runner {
     const figures = { name, flops, bytes, memory: this.#memory, shaders: this.#shaders, error: this.#error };
     const gpu = this.timestamps && { gpu: this.#gpu };
     const failure = this.#failure === undefined ? {} : { failure: this.#failure };
-    return { ...figures, wall: this.#wall, cpu: this.#cpu, ...gpu, ...failure };
+    return {
+      ...figures,
+      wall: this.#wall,
+      cpu: this.#cpu,
+      ...(this.#encode.length > 0 && { encode: this.#encode }),
+      ...gpu,
+      ...failure,
+    };
   }
 
   /** Frees the GPU memory. Safe to repeat. */

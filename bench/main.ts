@@ -42,6 +42,8 @@ Columns:
                   this very run; 'fma' and 'mem' say which roof it is. Above 100 % the roofs were disturbed: take more rounds
   GFLOP/CPU-s     per second of CPU time: on a software adapter the steadiest figure while others use the machine
   memory          GPU memory of the plan with its parameters
+  encode µs       CPU time of a dispatch until it is submitted, where there are many: on Linux this thread's own time,
+                  elsewhere the clock's
   shaders         show which variant was chosen
 Before a time is taken, results are compared with the float64 reference at random places; the tiny and the small network
 with the reference path of the matching, training steps by their loss, the official network only for finite values

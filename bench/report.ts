@@ -53,6 +53,8 @@ export interface Figures {
   readonly bound: "memory" | "arithmetic" | undefined;
   /** GFLOP per second of CPU time of this process: steadier than the clock where the GPU is the CPU. */
   readonly gflopPerCpuSecond: number;
+  /** Milliseconds of encoding in the best round. */
+  readonly encode: number | undefined;
 }
 
 /** The figures of a result that has times. */
@@ -63,6 +65,7 @@ export function figures(result: Result, roofline: Roofline | undefined): Figures
     ...{ min, median: median(times(result)), attained: least && least.ms / min, bound: least?.bound },
     ...{ gflops: result.flops / min / 1e6, gbytes: result.bytes / min / 1e6 },
     gflopPerCpuSecond: result.flops / Math.min(...result.cpu) / 1e6,
+    encode: result.encode && Math.min(...result.encode),
   };
 }
 
@@ -76,6 +79,7 @@ export const COLUMNS = [
   "GFLOP/CPU-s",
   "memory",
   "dispatches",
+  "encode µs",
   "shaders",
 ] as const;
 
@@ -83,7 +87,8 @@ export const COLUMNS = [
 export function rows({ results, roofline }: Report): string[][] {
   return results.map((result) => {
     if (result.failure !== undefined) return [result.name, `failed: ${result.failure}`];
-    const { min, median, gflops, gbytes, attained, bound, gflopPerCpuSecond } = figures(result, roofline);
+    const { min, median, gflops, gbytes, attained, bound, gflopPerCpuSecond, encode } = figures(result, roofline);
+    const dispatches = Object.values(result.shaders).reduce((sum, count) => sum + count, 0);
     const isMemory = bound === "memory" || result.flops === 0;
     return [
       result.name,
@@ -94,7 +99,8 @@ export function rows({ results, roofline }: Report): string[][] {
       attained === undefined ? "–" : `${(100 * attained).toFixed(0)} % ${bound === "memory" ? "mem" : "fma"}`,
       result.flops === 0 || !Number.isFinite(gflopPerCpuSecond) ? "–" : number(gflopPerCpuSecond),
       formatBytes(result.memory),
-      String(Object.values(result.shaders).reduce((sum, count) => sum + count, 0)),
+      String(dispatches),
+      encode === undefined ? "–" : number((1e3 * encode) / dispatches),
       shaderNames(result),
     ];
   });

@@ -3,8 +3,10 @@ import type { Case, Sides, Suite } from "../case.js";
 import { adamCases } from "./adam.js";
 import { convTranspose2dCases } from "./conv_transpose2d.js";
 import { conv2dCases } from "./conv2d.js";
+import { encodeCases } from "./encode.js";
 import { instanceNormCases } from "./instance_norm.js";
 import { matchingCases } from "./matching.js";
+import { matchingGradientCases } from "./matching_gradients.js";
 import { matmulCases } from "./matmul.js";
 import { networkCases } from "./network.js";
 import { resizeCases } from "./resize.js";
@@ -14,12 +16,14 @@ const SUITES: readonly Suite[] = [
   conv2dCases,
   convTranspose2dCases,
   matchingCases,
+  matchingGradientCases,
   samCases,
   instanceNormCases,
   resizeCases,
   matmulCases,
   adamCases,
   networkCases,
+  encodeCases,
 ];
 
 /** Every case; with `shapes` those on image tensors of these shapes. */

@@ -18,12 +18,17 @@ const SHAPES: readonly Sides[] = [
 ];
 /** 256 blocks, 16,384 positions, patches of 576 values at one dilation: what is compared with other frameworks. */
 const SQUARE: Sides = [1, 64, 128, 128];
-const PATCH = 9;
-const SCALES = [1, 2, 4] as const;
+export const PATCH = 9;
+export const SCALES = [1, 2, 4] as const;
 
-/** Sides are cut into blocks of 8; others are left out. */
+/** Whether the sides can be cut into blocks of 8. */
+export function isCut([, , H, W]: Sides): boolean {
+  return [H, W].every((side) => side % 8 === 0 && side >= 16);
+}
+
+/** Shapes that cannot be cut into blocks are left out. */
 export const matchingCases: Suite = (shapes) => {
-  const wanted = (shapes ?? SHAPES).filter(([, , H, W]) => [H, W].every((side) => side % 8 === 0 && side >= 16));
+  const wanted = (shapes ?? SHAPES).filter(isCut);
   return [
     ...wanted.map((shape) => coarse(shape, [1, 2, 3])),
     ...(shapes ? [] : [coarse(SQUARE, [1])]),
@@ -136,28 +141,35 @@ function fine(shape: Sides): Case {
   };
 }
 
+/** Matches of an image: the windows' corners and, for each pixel, any position in its window. */
+export function matchInputs(shape: Sides) {
+  const geometry = geometryOf(shape);
+  const { inputs, draw } = corners(shape, geometry);
+  const { blocks, block, window } = geometry;
+  const matches = [shape[0] * blocks[0] * blocks[1], ...block];
+  const positions = (window[0] - 2) * (window[1] - 2);
+  const index = (data: Data, uniform: Uniform) =>
+    data.forEach((_, i) => {
+      data[i] = Math.floor(uniform() * positions);
+    });
+  return {
+    ...{ geometry, matches, draw: { ...draw, index } },
+    inputs: { ...inputs, index: { shape: matches, dtype: "i32" } as const },
+  };
+}
+
 function extraction(shape: Sides, scale: 1 | 2 | 4): Case {
   const [N, C, H, W] = shape;
-  const geometry = geometryOf(shape);
-  const { window, blocks, block } = geometry;
-  const [ky, kx] = block;
+  const { geometry, matches, inputs, draw } = matchInputs(shape);
+  const { window, blocks } = geometry;
   const feature: Sides = [N, C, scale * H, scale * W];
-  const matches = [N * blocks[0] * blocks[1], ky, kx];
-  const { inputs, draw } = corners(shape, geometry);
-  const positions = (window[0] - 2) * (window[1] - 2);
   return {
     name: `transfer ×${scale} ${label(shape)}`,
     // The mean of nine values, times the attention.
     flops: 10 * elements(feature),
     bytes: bytesOf(feature, feature, matches, matches),
-    inputs: { feature, index: { shape: matches, dtype: "i32" }, score: matches, ...inputs },
-    draw: {
-      ...draw,
-      index: (data, uniform) =>
-        data.forEach((_, i) => {
-          data[i] = Math.floor(uniform() * positions);
-        }),
-    },
+    inputs: { feature, score: matches, ...inputs },
+    draw,
     build: ({ feature, index, score, originX, originY }) => ({
       y: transfer(
         { feature: feature!, index: index!, score: score!, originX: originX!, originY: originY! },

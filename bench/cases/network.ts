@@ -124,7 +124,6 @@ function residualStep(N: number): Case {
   const convolution = 2 * elements(shape) * 9 * shape[1];
   return {
     name: `training step ${BODY_BLOCKS} residual blocks ${label(shape)}`,
-    large: N > 1,
     // Forward, dweight and dx of each convolution, but for the first one's dx.
     flops: (3 * 2 * BODY_BLOCKS - 1) * convolution,
     bytes: bytesOf(shape, shape) + 7 * 4 * parameters.count,

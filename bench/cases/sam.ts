@@ -1,4 +1,5 @@
 /** The spatial adaptation module at the scales of the decoder: three convolutions and the statistics of two tensors. */
+import { grad } from "../../src/graph/grad.js";
 import { type Initializer, Parameters, uniform } from "../../src/graph/parameters.js";
 import type { Data } from "../../src/graph/plan.js";
 import type { Variable } from "../../src/graph/tensor.js";
@@ -6,7 +7,7 @@ import type { Shape } from "../../src/kernels/kernel.js";
 import { SpatialAdaptation } from "../../src/masa/adaptation.js";
 import { instanceNorm } from "../../src/reference/instance_norm.js";
 import { meanStd } from "../../src/reference/mean_std.js";
-import { bytesOf, type Case, elements, label, type Sides, type Suite } from "../case.js";
+import { bytesOf, type Case, elements, label, type Sides, type Suite, type Tensors } from "../case.js";
 import {
   type Array4,
   convolutionSum,
@@ -17,13 +18,14 @@ import {
   rounding,
   worstError,
 } from "../oracle.js";
+import { slopeError } from "../slope.js";
 
 const SHAPES: readonly Sides[] = [160, 80, 40].map((side): Sides => [1, 64, side, side]);
 const WINDOW = { stride: 1, padding: 1 };
 const EPS = 1e-5;
 const SAMPLES = 20;
 
-export const samCases: Suite = (shapes = SHAPES) => shapes.map(adaptation);
+export const samCases: Suite = (shapes = SHAPES) => shapes.flatMap((shape) => [adaptation(shape), gradients(shape)]);
 
 /** The module's own first values of γ and β are 0: with them two of its convolutions could compute anything. */
 class RandomParameters extends Parameters {
@@ -33,18 +35,15 @@ class RandomParameters extends Parameters {
 }
 
 function adaptation(shape: Sides): Case {
-  const C = shape[1];
-  const parameters = new RandomParameters();
-  const module = new SpatialAdaptation(parameters, "sam", C);
+  const { parameters, module, flops, bytes } = newModule(shape);
   const layer = async (name: string) => ({
     weight: await parameters.read(parameters.get(`sam.${name}.weight`)),
     bias: await parameters.read(parameters.get(`sam.${name}.bias`)),
   });
   return {
     name: `sam ${label(shape)}`,
-    // Four convolutions of C channels to C, and some twenty operations a pixel.
-    flops: elements(shape) * (2 * 4 * 9 * C + 20),
-    bytes: bytesOf(shape, shape, shape, ...parameters.all.map((variable) => variable.shape)),
+    flops,
+    bytes,
     inputs: { lr: shape, ref: shape },
     parameters: [parameters],
     build: ({ lr, ref }) => ({ y: module.forward(lr!, ref!) }),
@@ -57,6 +56,37 @@ function adaptation(shape: Sides): Case {
       const module: Module = { lr: { shape, data: data.lr! }, ref: { shape, data: data.ref! }, shared, gamma, beta };
       return worstError(data.y!, uniform, expected(module), SAMPLES);
     },
+  };
+}
+
+/** Forward and backward: gradients of both features and of all parameters. */
+function gradients(shape: Sides): Case {
+  const { parameters, module, flops, bytes } = newModule(shape);
+  const inputs = { lr: shape, ref: shape };
+  const f = ({ lr, ref }: Tensors) => module.forward(lr!, ref!);
+  return {
+    name: `sam gradients ${label(shape)}`,
+    flops: 3 * flops,
+    bytes: 2 * bytes,
+    inputs: { ...inputs, dy: shape },
+    parameters: [parameters],
+    build({ dy, ...tensors }) {
+      const [dlr, dref, ...others] = grad([f(tensors)], [tensors.lr!, tensors.ref!, ...parameters.trainable], [dy!]);
+      return { dlr: dlr!, dref: dref!, ...Object.fromEntries(others.map((gradient, i) => [`d${i}`, gradient])) };
+    },
+    check: ({ dy, dlr, dref, ...data }, _, device) =>
+      slopeError(device, { inputs, f, data, dy: dy!, gradients: { lr: dlr!, ref: dref! } }),
+  };
+}
+
+function newModule(shape: Sides) {
+  const C = shape[1];
+  const parameters = new RandomParameters();
+  return {
+    ...{ parameters, module: new SpatialAdaptation(parameters, "sam", C) },
+    // Four convolutions of C channels to C, and some twenty operations a pixel.
+    flops: elements(shape) * (2 * 4 * 9 * C + 20),
+    bytes: bytesOf(shape, shape, shape, ...parameters.all.map((variable) => variable.shape)),
   };
 }
 

@@ -5,7 +5,10 @@ import { measure } from "../../bench/harness.js";
 import { shadersOf } from "../../bench/kernel.js";
 import { benchPlatform } from "../../bench/platform.js";
 import { leastTime } from "../../bench/roofline.js";
+import { slopeError } from "../../bench/slope.js";
 import { matmul } from "../../src/graph/ops/matmul.js";
+import { generator } from "../../src/graph/parameters.js";
+import type { Data } from "../../src/graph/plan.js";
 import { nodePlatform } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 
@@ -71,12 +74,25 @@ describe("bench cases", () => {
       expect(shadersOf(device, subject), subject.name).not.to.have.length(0);
   });
 
+  it("measure what a dispatch costs the CPU, where there are many", async () => {
+    const [encode] = await measure(await testDevice(), chooseCases("encode 1200"), { rounds: 2 });
+    expect(encode?.failure).to.equal(undefined);
+    expect(encode?.shaders).to.deep.equal({ pointwise: 1200 });
+    expect(encode?.encode).to.have.length(2);
+    for (const ms of encode?.encode ?? []) expect(ms, "between 0.1 and 100 µs each").to.be.within(0.12, 120);
+  });
+
   it("are right on small shapes", async () => {
     const small = allCases([[1, 8, 16, 16]]);
     const results = await measure(await testDevice(), small, { rounds: 0 });
     for (const { name, failure, error } of results) expect(failure, `${name}: error ${error}`).to.equal(undefined);
   });
 });
+
+function fillUniform(length: number, seed: number): Float32Array {
+  const uniform = generator(1, seed);
+  return Float32Array.from({ length }, () => 2 * uniform() - 1);
+}
 
 const product = (name: string, error: number): Case => ({
   name,
@@ -109,6 +125,7 @@ describe("bench harness", () => {
     expect(right).to.include({ error: 0.5 }).and.not.have.property("failure");
     expect(right?.wall).to.have.length(2);
     expect(right?.cpu).to.have.length(2);
+    expect(right?.encode, "one dispatch takes no time").to.equal(undefined);
     expect(right?.gpu?.length).to.equal(device.features.has("timestamp-query") ? 2 : undefined);
     expect(right?.shaders).to.deep.equal({ matmul: 1 });
     expect(steps).to.include("round 2/2 right");
@@ -124,6 +141,31 @@ describe("bench harness", () => {
     const signal = AbortSignal.abort(new Error("enough"));
     const stopped = measure(await testDevice(), [product("never", 0)], { rounds: 1, signal });
     expect(await stopped.catch((error: Error) => error.message)).to.equal("enough");
+  });
+});
+
+describe("bench check of a slope", () => {
+  const inputs = { x: [1, 4, 4], w: [1, 4, 4] };
+  const data = Object.fromEntries(["x", "w", "dy"].map((name, k) => [name, fillUniform(16, k)]));
+  // y = x·w: dx = dy·wᵀ and dw = xᵀ·dy.
+  const product4 = (a: Data, b: Data) =>
+    Float32Array.from({ length: 16 }, (_, i) =>
+      [0, 1, 2, 3].reduce((sum, k) => sum + a[(i & 12) + k]! * b[4 * k + (i & 3)]!, 0),
+    );
+  const transposed = (a: Data) => Float32Array.from(a, (_, i) => a[4 * (i & 3) + (i >> 2)]!);
+  const error = async (factor: number) =>
+    slopeError(await testDevice(), {
+      ...{ inputs, data, dy: data.dy!, f: ({ x, w }) => matmul(x!, w!) },
+      gradients: {
+        x: product4(data.dy!, transposed(data.w!)).map((value) => factor * value),
+        w: product4(transposed(data.x!), data.dy!),
+      },
+    });
+
+  it("takes the gradients of a product for right, and others for wrong", async () => {
+    expect(await error(1)).to.be.below(0.1);
+    expect(await error(1.1)).to.be.above(1);
+    expect(await error(Number.NaN)).to.equal(Number.POSITIVE_INFINITY);
   });
 });
 
