@@ -8,6 +8,7 @@ const TRANSPOSE_B = false;
 
 struct Params {
   batches: u32,
+  share: u32,  // batches of b in a row that meet one of a
   n: u32,
   m: u32,
   inner: u32,
@@ -25,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let j = index % params.m;
   let i = index / params.m % params.n;
   let batch = index / (params.m * params.n);
-  let a_start = batch * params.n * params.inner + select(i * params.inner, i, TRANSPOSE_A);
+  let a_start = batch / params.share * params.n * params.inner + select(i * params.inner, i, TRANSPOSE_A);
   let b_start = batch * params.m * params.inner + select(j, j * params.inner, TRANSPOSE_B);
   let a_step = select(1u, params.n, TRANSPOSE_A);
   let b_step = select(params.m, 1u, TRANSPOSE_B);

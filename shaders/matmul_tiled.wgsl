@@ -13,6 +13,7 @@ const STEPS = 16u;
 
 struct Params {
   batches: u32,
+  share: u32,  // batches of b in a row that meet one of a
   n: u32,
   m: u32,
   inner: u32,
@@ -46,7 +47,7 @@ fn store(start: u32, i: u32, j: u32, values: vec4f) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let i0 = group.y * TILE;
   let j0 = group.x * TILE;
-  let a_start = group.z * params.n * params.inner;
+  let a_start = group.z / params.share * params.n * params.inner;
   let b_start = group.z * params.m * params.inner;
   // Which vector a thread loads: its step and its four rows or columns; the contiguous index varies fastest.
   let a_step = select(local.x, local.y, TRANSPOSE_A);

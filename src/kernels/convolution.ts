@@ -12,6 +12,7 @@
 import { gatherConvolution, gatherTransposition, gatherVariants } from "./convolution_gather.js";
 import { weightGradient as sumWeightGradient, weightGradientVariants } from "./convolution_weight_gradient.js";
 import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { winogradConvolution, winogradPays, winogradSuits, winogradWeightGradient } from "./winograd.js";
 
 /** How the kernel's window moves, the same along both sides. */
 export interface Window {
@@ -63,9 +64,12 @@ function describe(x: Operand, concat: Operand | undefined, weight: Operand, { st
 /** y = f(x ⋆ weight + bias + residual). */
 export function convolve(recorder: Recorder, convolution: Convolution): void {
   const { x, concat, weight, y, window } = convolution;
-  const candidates = variants(products(y, weight.shape[1] as number, weight), gatherVariants(recorder.machine));
+  const direct = gatherVariants(recorder.machine);
+  const fast = winogradSuits(weight, window) ? ([...direct, "winograd"] as const) : direct;
+  const candidates = variants(products(y, weight.shape[1] as number, weight), fast);
   const variant = recorder.choose(`convolve ${describe(x, concat, weight, window)}`, candidates);
   if (variant === "plain") convolvePlain(recorder, convolution);
+  else if (variant === "winograd") winogradConvolution(recorder, convolution);
   else gatherConvolution(recorder, convolution, variant);
 }
 
@@ -137,10 +141,12 @@ export interface WeightGradient {
 /** dweight = Σ over N, P, Q of dy · (the inputs it met). */
 export function weightGradient(recorder: Recorder, gradient: WeightGradient): void {
   const { x, concat, dy, dweight, window } = gradient;
-  const candidates = variants(
-    products(dy, dweight.shape[1] as number, dweight),
-    weightGradientVariants(recorder.machine),
-  );
+  const direct = weightGradientVariants(recorder.machine);
+  const suits = winogradSuits(dweight, window);
+  const pays = winogradPays(recorder.machine, dy, Math.min(dweight.shape[0] as number, dweight.shape[1] as number));
+  const fast = !suits ? direct : pays ? (["winograd", ...direct] as const) : ([...direct, "winograd"] as const);
+  const candidates = variants(products(dy, dweight.shape[1] as number, dweight), fast);
   const variant = recorder.choose(`weight gradient ${describe(x, concat, dweight, window)}`, candidates);
-  sumWeightGradient(recorder, gradient, variant);
+  if (variant === "winograd") winogradWeightGradient(recorder, gradient);
+  else sumWeightGradient(recorder, gradient, variant);
 }

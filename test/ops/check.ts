@@ -18,7 +18,7 @@ import { compile } from "../../src/graph/plan.js";
 import { input, type Tensor } from "../../src/graph/tensor.js";
 import { map, type NdArray, ndarray } from "../../src/reference/array.js";
 import { testDevice } from "../device.js";
-import { everyVariant, type Turn, taken } from "./variants.js";
+import { errorScale, everyVariant, type Turn, taken } from "./variants.js";
 
 export type Arrays = Readonly<Record<string, NdArray>>;
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -126,8 +126,9 @@ function compare(name: string, run: Run, expected: Arrays, magnitude: Arrays, un
   const { data, shape } = expected[name] as NdArray;
   const values = run.got[name] as ArrayLike<number>;
   expect(values.length, `elements of ${name}`).to.equal(data.length);
+  const scale = errorScale(run, (magnitude[name] as NdArray).data);
   for (let i = 0; i < data.length; i++) {
-    const bound = unit * ((magnitude[name] as NdArray).data[i] as number) + 1e-30;
+    const bound = unit * scale(i) + 1e-30;
     const error = Math.abs((values[i] as number) - (data[i] as number));
     if (!(error <= bound))
       expect.fail(

@@ -27,3 +27,16 @@ export async function everyVariant<T extends Turn>(
 export function taken({ choices }: Turn): string {
   return choices.map((choice) => choice.taken).join(", ") || "the only variant";
 }
+
+/**
+ * Σ|terms| by which the rounding errors of a turn are bounded. Winograd's convolution computes an element from all
+ * inputs of its tile, so that it has the errors of neighbours with larger terms, times what the transforms amplify them: for
+ * the points 0, ±5/8, ±3/2, ∞ the largest row sum of |Aᵀ|·(|G|·1 ⊙ |Bᵀ|·1) is 23.7, of the direct sum 3. That factor of 8 holds
+ * for the worst signs along one side of the tile, and is ample for random ones along both.
+ */
+export function errorScale(turn: Turn, magnitude: ArrayLike<number>): (i: number) => number {
+  if (!taken(turn).includes("winograd")) return (i) => magnitude[i] as number;
+  let largest = 0;
+  for (let i = 0; i < magnitude.length; i++) largest = Math.max(largest, magnitude[i] as number);
+  return () => 8 * largest;
+}
