@@ -6,8 +6,7 @@ import { number } from "../src/cli/table.js";
 import type { Device } from "../src/gpu/device.js";
 import { Timestamps } from "../src/gpu/timestamps.js";
 import { generator } from "../src/graph/parameters.js";
-import { type InputSpec, Plan } from "../src/graph/plan.js";
-import { input, trace } from "../src/graph/tensor.js";
+import { plan } from "../src/graph/plan.js";
 import type { Arrays, Case } from "./case.js";
 import { countShaders, type MeasureOptions, PASSES, type Result, Runner, takeRounds } from "./harness.js";
 import { times } from "./report.js";
@@ -15,16 +14,7 @@ import { compareRounds, median } from "./statistics.js";
 
 /** The shaders that a case's plan dispatches, found without compiling or taking memory. */
 export function shadersOf(device: Device, { inputs, build }: Case): string[] {
-  const { graph, result } = trace(() =>
-    build(
-      Object.fromEntries(
-        Object.entries<InputSpec>(inputs).map(([name, spec]) =>
-          "shape" in spec ? [name, input(name, spec.shape, spec.dtype)] : [name, input(name, spec)],
-        ),
-      ),
-    ),
-  );
-  return Object.keys(countShaders(new Plan(device, graph, result)));
+  return Object.keys(countShaders(plan(device, inputs, build)));
 }
 
 /** One case with both shaders. */

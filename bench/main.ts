@@ -12,6 +12,7 @@ import { chooseCases } from "./cases/index.js";
 import { measure } from "./harness.js";
 import { renderHtml } from "./html.js";
 import { compareKernels, KERNEL_COLUMNS, kernelRows, shadersOf } from "./kernel.js";
+import { MEMORY_COLUMNS, memoryRows, memoryTexts } from "./memory.js";
 import { benchPlatform } from "./platform.js";
 import {
   COLUMNS,
@@ -33,6 +34,7 @@ Examples:
   npm run bench -- --filter matmul --json before.json
   npm run bench -- --filter matmul --compare before.json
   npm run bench -- --filter "conv2d forward" --kernel mine.wgsl --shader conv2d_tiles
+  npm run bench -- --memory                          GPU memory of training and upscaling
 
 Columns:
   min ms, median  of the rounds, by the GPU's timestamps where it has them, else by the clock
@@ -61,6 +63,7 @@ interface Options {
   readonly shapes?: readonly Sides[];
   readonly rounds: number;
   readonly list?: true;
+  readonly memory?: true;
   readonly json?: string;
   readonly compare?: string;
   readonly report?: string;
@@ -83,6 +86,7 @@ const program = new Command("npm run bench --")
   )
   .option("--shader <name>", "the built-in one, as shaders/<name>.wgsl; default the file's own name")
   .option("--list", "print the cases instead of running them")
+  .option("--memory", "print instead what GPU memory the official network needs to train and to upscale; takes none")
   .addHelpText("after", EXAMPLES)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bench: ")) })
   .exitOverride();
@@ -96,7 +100,8 @@ function readShapes(text: string, before: readonly Sides[] = []): readonly Sides
 }
 
 async function bench(options: Options, signal: AbortSignal): Promise<void> {
-  const { filter, shapes, list, kernel } = options;
+  const { filter, shapes, list, kernel, memory } = options;
+  if (memory) return await printMemory();
   if (options.shader !== undefined && kernel === undefined)
     throw new UsageError("--shader says which shader --kernel replaces; give that, too");
   const choose = () => chooseCases(list ? (filter ?? "") : filter, shapes);
@@ -105,6 +110,12 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
   if (list) for (const { name, large } of cases) print(`${large ? "*" : " "} ${name}`);
   else if (kernel !== undefined) await compareKernel(kernel, choose, options, signal);
   else await measureCases(cases, options, signal);
+}
+
+async function printMemory(): Promise<void> {
+  using device = await openDevice({}, benchPlatform());
+  print(`${device.info.name} · planned, not taken`);
+  for (const line of table(MEMORY_COLUMNS, memoryTexts(memoryRows(device)))) print(line);
 }
 
 async function measureCases(cases: readonly Case[], options: Options, signal: AbortSignal): Promise<void> {

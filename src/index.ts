@@ -21,7 +21,7 @@ export { type Interval, type Phase, type ProfiledDispatch, Profiler, type Total 
 export { grad } from "./graph/grad.js";
 export * from "./graph/ops/index.js";
 export { Parameters } from "./graph/parameters.js";
-export { compile, type Data, type Plan, type PlanProgress, type RunOptions } from "./graph/plan.js";
+export { compile, type Data, type Plan, type PlanProgress, plan, type RunOptions } from "./graph/plan.js";
 export { constant, GraphError, noGrad, scope, type Tensor, type Variable } from "./graph/tensor.js";
 export { detach, reshape } from "./graph/view.js";
 export { createImage, type Image } from "./image/image.js";
@@ -58,6 +58,7 @@ export {
   type ValidationEvent,
 } from "./train/run.js";
 export { learningRate } from "./train/schedule.js";
-export { type Recorded, type StepResult, Trainer, TrainingError } from "./train/trainer.js";
+export type { StepResult } from "./train/step.js";
+export { type Recorded, Trainer, TrainingError } from "./train/trainer.js";
 export { readVgg } from "./train/vgg_weights.js";
 export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";

@@ -59,6 +59,11 @@ export class Parameters {
     return this.trainable.reduce((count, variable) => count + variable.size, 0);
   }
 
+  /** Of all variables, on the GPU or not yet. */
+  get bytes(): number {
+    return this.all.reduce((bytes, { size }) => bytes + 4 * size, 0);
+  }
+
   get(name: string): Variable {
     const variable = this.all.find((candidate) => candidate.name === name);
     if (!variable) throw new GraphError(`there is no parameter ${name}`, `The first is ${this.all[0]?.name ?? "none"}`);

@@ -59,16 +59,26 @@ export async function compile<In extends string, Out extends string>(
   build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
   options: PlanOptions = {},
 ): Promise<Plan<In, Out>> {
+  const made = plan(device, inputs, build, options);
+  options.onMemory?.(made.bytes);
+  await made.prepare();
+  return made;
+}
+
+/** The first half of `compile`: a plan that tells what it will dispatch and take, but has taken nothing yet. */
+export function plan<In extends string, Out extends string>(
+  device: Device,
+  inputs: Readonly<Record<In, InputSpec>>,
+  build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+  { choices }: PlanOptions = {},
+): Plan<In, Out> {
   const { graph, result } = trace(() => {
     const tensors = Object.entries<InputSpec>(inputs).map(([name, spec]) =>
       "shape" in spec ? [name, input(name, spec.shape, spec.dtype)] : [name, input(name, spec)],
     );
     return build(Object.fromEntries(tensors));
   });
-  const plan = new Plan<In, Out>(device, graph, result, options.choices);
-  options.onMemory?.(plan.bytes);
-  await plan.prepare();
-  return plan;
+  return new Plan(device, graph, result, choices);
 }
 
 export class Plan<In extends string = string, Out extends string = string> {
@@ -89,7 +99,7 @@ export class Plan<In extends string = string, Out extends string = string> {
   readonly choices: readonly PlanChoice[];
   readonly #slots: ReturnType<typeof layOut>;
 
-  /** Use `compile`. */
+  /** Use `compile` or `plan`. */
   constructor(
     device: Device,
     graph: Graph,
@@ -113,7 +123,7 @@ export class Plan<In extends string = string, Out extends string = string> {
     this.bytes = this.#requests().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Takes the GPU memory and compiles. */
+  /** Takes the GPU memory and compiles: the second half of `compile`. */
   async prepare(): Promise<void> {
     const device = this.#device;
     const pipelines = await Promise.all(

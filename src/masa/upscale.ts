@@ -113,13 +113,7 @@ export async function upscale(
   const { lr, ref, refDown, window } = preparePair(request, masa.config.blockSize);
   const shape = ({ width, height }: Image) => [1, 3, height, width];
   const shapes = { lr: shape(lr), ref: shape(ref), refDown: shape(refDown) };
-  let blocks = 0;
-  const build = (inputs: MasaInputs) => {
-    const { sr, matches, geometry } = masa.forward(inputs);
-    blocks = matches.coarseIndex.size;
-    const matched = scope("show matches", () => extract(inputs.ref, matches, geometry, SCALE));
-    return { sr, matched, similarity: matches.fineScore };
-  };
+  const build = (inputs: MasaInputs) => upscaleGraph(masa, inputs);
   const plan = await phase(profiler, "compile", () => compile(device, shapes, build, { onMemory }));
   try {
     const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
@@ -134,10 +128,18 @@ export async function upscale(
       return cropImage(padded, SCALE * left, SCALE * top, SCALE * width, SCALE * height);
     };
     const image = likeSource(picture(found.sr), request.lr);
+    const blocks = found.similarity.length / masa.config.blockSize ** 2;
     return { image, matched: picture(found.matched), blocks, similarity: mean(found.similarity) };
   } finally {
     plan.dispose();
   }
+}
+
+/** What `upscale` computes: the picture, the reference's pixels where they were matched, and each LR pixel's similarity. */
+export function upscaleGraph(masa: Masa, inputs: MasaInputs) {
+  const { sr, matches, geometry } = masa.forward(inputs);
+  const matched = scope("show matches", () => extract(inputs.ref, matches, geometry, SCALE));
+  return { sr, matched, similarity: matches.fineScore };
 }
 
 /** The result in the kind of the source: grey if it was grey, with its alpha enlarged. */

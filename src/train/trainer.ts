@@ -12,7 +12,7 @@ import { ema } from "../graph/ops/ema.js";
 import { gradientNorm } from "../graph/ops/gradient_norm.js";
 import { updateGate } from "../graph/ops/update_gate.js";
 import { Parameters, zeros } from "../graph/parameters.js";
-import { compile, type Data, type InputSpec, type Plan, type RunOptions } from "../graph/plan.js";
+import { type Data, type InputSpec, type Plan, plan, type RunOptions } from "../graph/plan.js";
 import { noGrad, scope, type Tensor, type Variable } from "../graph/tensor.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { Probe } from "../masa/decoder.js";
@@ -22,6 +22,7 @@ import type { Tensors } from "./data/tasks.js";
 import type { Networks } from "./networks.js";
 import { discriminatorLoss, generatorLoss, type Losses } from "./objective.js";
 import { readState, type StatePart, writeState } from "./state.js";
+import { type Rates, type StepData, type StepResult, slices } from "./step.js";
 
 /** Training cannot go on. */
 export class TrainingError extends GpuError {
@@ -49,23 +50,6 @@ export interface TrainerOptions {
   readonly probe?: Probe | undefined;
   /** Chooses tensors that each step reads back as `observed`; called once. Needs the whole batch in one micro-batch. */
   readonly observe?: ((recorded: Recorded) => Readonly<Record<string, Tensor>>) | undefined;
-}
-
-export type StepData = Tensors & { readonly coarseIndex?: Int32Array; readonly fineIndex?: Int32Array };
-
-export interface Rates {
-  readonly lr: number;
-  readonly discriminatorLr: number;
-}
-
-export interface StepResult {
-  /** `rec`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`; those that there are. */
-  readonly losses: Readonly<Record<string, number>>;
-  /** Of the network's gradient, before it is clipped. */
-  readonly gradientNorm: number;
-  /** Names the first gradient or loss that was infinite or no number; nothing was updated by it. */
-  readonly skipped: string | undefined;
-  readonly observed: Readonly<Record<string, Data>>;
 }
 
 const IMAGES = ["lr", "ref", "refDown", "hr"] as const;
@@ -127,16 +111,29 @@ export class Trainer {
     shapes: Readonly<Record<keyof Tensors, Shape>>,
     options: TrainerOptions = {},
   ): Promise<Trainer> {
-    const trainer = new Trainer(device, networks, config, options);
+    const trainer = Trainer.plan(device, networks, config, shapes, options);
     try {
       await trainer.#state.allocate(device);
       await trainer.#scratch.allocate(device);
       await trainer.#copyToAverage();
-      await trainer.#compile(shapes);
+      for (const plan of trainer.#plans) await plan.prepare();
     } catch (error) {
       trainer.dispose();
       throw error;
     }
+    return trainer;
+  }
+
+  /** A trainer that tells its `bytes`, but has taken none yet: `create` makes one that trains. */
+  static plan(
+    device: Device,
+    networks: Networks,
+    config: TrainerConfig,
+    shapes: Readonly<Record<keyof Tensors, Shape>>,
+    options: TrainerOptions = {},
+  ): Trainer {
+    const trainer = new Trainer(device, networks, config, options);
+    trainer.#plan(shapes);
     return trainer;
   }
 
@@ -145,9 +142,16 @@ export class Trainer {
     return this.#average ?? this.networks.masa;
   }
 
-  /** Bytes of GPU memory that the plans take. */
+  /** The plans, in the order of a step. */
+  get plans(): readonly Plan[] {
+    return this.#plans;
+  }
+
+  /** Bytes of GPU memory that training takes, the networks included. */
   get bytes(): number {
-    return this.#plans.reduce((sum, { bytes }) => sum + bytes, 0);
+    const { networks } = this;
+    const parameters = [...Object.values(networks.parameters), this.#state, this.#scratch, this.#average?.parameters];
+    return [...this.#plans, ...parameters].reduce((sum, part) => sum + (part?.bytes ?? 0), 0);
   }
 
   /** The variants that the plans took, by the key of the choice: another order of sums would give other bits. */
@@ -184,28 +188,28 @@ export class Trainer {
     for (const variable of average.all) average.write(variable, await parameters.read(parameters.get(variable.name)));
   }
 
-  async #compile(shapes: Readonly<Record<keyof Tensors, Shape>>): Promise<void> {
+  #plan(shapes: Readonly<Record<keyof Tensors, Shape>>): void {
     const part = (shape: Shape) => [(shape[0] as number) / this.#parts, ...shape.slice(1)];
     const images: Record<string, InputSpec> = Object.fromEntries(IMAGES.map((name) => [name, part(shapes[name])]));
     for (const [name, shape] of Object.entries(this.options.indices ?? {}))
       images[name] = { shape: part(shape), dtype: "i32" };
     const [adamG, adamD] = [{ adamG: [ADAM_HYPER_LENGTH] }, { adamD: [ADAM_HYPER_LENGTH] }];
-    const plan = async (inputs: Readonly<Record<string, InputSpec>>, build: (inputs: Inputs) => Inputs) => {
-      this.#plans.push(await compile(this.device, inputs, build, { choices: this.options.choices }));
+    const add = (inputs: Readonly<Record<string, InputSpec>>, build: (inputs: Inputs) => Inputs) => {
+      this.#plans.push(plan(this.device, inputs, build, { choices: this.options.choices }));
     };
     if (this.#parts === 1) {
       const hyper = { ...adamG, ...(this.#discriminator && adamD) };
-      await plan({ ...images, ...hyper }, (inputs) => this.#recordStep(inputs));
+      add({ ...images, ...hyper }, (inputs) => this.#recordStep(inputs));
       return;
     }
     const keep = { keep: [1] };
     if (this.#discriminator) {
       const side = this.#discriminator;
-      await plan({ ...images, ...keep }, (inputs) => this.#accumulate(side, inputs));
-      await plan(adamD, ({ adamD }) => this.#updateFromSums(side, adamD as Tensor));
+      add({ ...images, ...keep }, (inputs) => this.#accumulate(side, inputs));
+      add(adamD, ({ adamD }) => this.#updateFromSums(side, adamD as Tensor));
     }
-    await plan({ ...images, ...keep }, (inputs) => this.#accumulate(this.#generator, inputs));
-    await plan(adamG, ({ adamG }) => this.#updateFromSums(this.#generator, adamG as Tensor));
+    add({ ...images, ...keep }, (inputs) => this.#accumulate(this.#generator, inputs));
+    add(adamG, ({ adamG }) => this.#updateFromSums(this.#generator, adamG as Tensor));
   }
 
   /** A whole step, for a batch that the GPU takes at once. */
@@ -386,13 +390,3 @@ export class Trainer {
 
 /** Outputs of the plan that were asked for begin with it. */
 const OBSERVED = "observed ";
-
-/** Part `part` of `parts` of every tensor, along its samples. */
-function slices(data: StepData, part: number, parts: number): Record<string, Data> {
-  return Object.fromEntries(
-    Object.entries(data as unknown as Record<string, Data>).map(([name, values]) => {
-      const length = values.length / parts;
-      return [name, values.subarray(part * length, (part + 1) * length)];
-    }),
-  );
-}

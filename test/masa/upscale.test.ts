@@ -4,6 +4,7 @@ import { type BitDepth, type Channels, createImage, cropImage, type Image, split
 import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
 import { preparePair, upscale } from "../../src/masa/upscale.js";
+import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 import { Random } from "../ops/check.js";
 import { rejection } from "../rejection.js";
@@ -87,6 +88,21 @@ describe("upscale", () => {
     const { image, similarity } = await enlarge(picture(1, 1), [flat]);
     expect([image.width, image.height]).to.deep.equal([4, 4]);
     expect(Number.isFinite(similarity)).to.equal(true);
+  });
+
+  it("takes at its peak the bytes that it tells before", async () => {
+    const device = await openDevice({}, { ...nodePlatform, warn: () => {} });
+    const masa = new Masa(SMALL);
+    await masa.parameters.allocate(device);
+    let told = 0;
+    await upscale(
+      device,
+      masa,
+      { lr: picture(24, 16), refs: [picture(50, 33)] },
+      { onMemory: (bytes) => (told = bytes) },
+    );
+    expect(device.memory().peakBytes).to.equal(masa.parameters.bytes + told);
+    device.close();
   });
 
   it("stops when told, and keeps no GPU memory", async () => {

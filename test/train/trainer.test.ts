@@ -1,10 +1,12 @@
 import { expect } from "chai";
 import type { Device } from "../../src/gpu/device.js";
 import type { MasaConfig } from "../../src/masa/config.js";
+import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { trainConfig } from "../../src/train/config.js";
 import { Networks } from "../../src/train/networks.js";
 import { Random } from "../../src/train/random.js";
-import { type StepData, type StepResult, Trainer } from "../../src/train/trainer.js";
+import type { StepData, StepResult } from "../../src/train/step.js";
+import { Trainer } from "../../src/train/trainer.js";
 import { testDevice } from "../device.js";
 import { rejection } from "../rejection.js";
 
@@ -40,7 +42,7 @@ function data(batch: number, seed = 1): StepData {
 interface Outcome {
   readonly steps: readonly StepResult[];
   readonly tensors: ReadonlyMap<string, Float32Array>;
-  /** Bytes of the plans. */
+  /** Of GPU memory. */
   readonly bytes: number;
 }
 
@@ -201,6 +203,28 @@ describe("trainer", () => {
       networks.dispose();
     }
   });
+
+  for (const changes of [{}, { adv: 0.1, average: 0.9 }, { adv: 0.1, microBatch: 2 }, { recompute: true }])
+    it(`takes at its peak the bytes that it predicts (${JSON.stringify(changes)})`, async () => {
+      const device = await openDevice({}, { ...nodePlatform, warn: () => {} });
+      const config = trainConfig({
+        data: "none",
+        batch: 4,
+        size: SIZE,
+        discriminatorChannels: 4,
+        ...SMALL,
+        ...changes,
+      });
+      const predicted = Trainer.plan(device, new Networks(config), config, shapes(4)).bytes;
+      expect(device.memory().peakBytes, "nothing is taken").to.equal(0);
+      const networks = new Networks(config);
+      await networks.allocate(device, 7);
+      const trainer = await Trainer.create(device, networks, config, shapes(4));
+      for (const step of [1, 2]) await trainer.step(data(4, step), RATES);
+      const { bytes, peakBytes } = device.memory();
+      expect({ bytes, peakBytes }).to.deep.equal({ bytes: predicted, peakBytes: predicted });
+      device.close();
+    });
 
   it("leaves no GPU memory behind", async () => {
     const device = await testDevice();

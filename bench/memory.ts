@@ -1,0 +1,61 @@
+/** GPU memory of the official network, planned and not taken: a plan's bytes are known before, and are what it takes. */
+import type { Device } from "../src/gpu/device.js";
+import { formatBytes } from "../src/gpu/errors.js";
+import { type Plan, plan } from "../src/graph/plan.js";
+import { Masa } from "../src/masa/masa.js";
+import { upscaleGraph } from "../src/masa/upscale.js";
+import { type TrainChanges, trainConfig } from "../src/train/config.js";
+import { Networks } from "../src/train/networks.js";
+import { Trainer } from "../src/train/trainer.js";
+
+export interface MemoryRow {
+  readonly name: string;
+  /** Bytes in all, and of them for what stays from step to step: weights and Adam's moments. */
+  readonly bytes: number;
+  readonly kept: number;
+  readonly dispatches: number;
+}
+
+/** The official training sizes, with and without recomputation, and images of the usual size of CUFED5. */
+export function memoryRows(device: Device): MemoryRow[] {
+  return [
+    training(device, "L1", { preset: "masa-rec" }),
+    training(device, "L1, --recompute true", { preset: "masa-rec", recompute: true }),
+    // The file of VGG19 is not read.
+    training(device, "L1, perceptual, adversarial", { preset: "masa", vgg: "vgg19" }),
+    training(device, "the same, --recompute true", { preset: "masa", vgg: "vgg19", recompute: true }),
+    upscaling(device, [80, 128]),
+    upscaling(device, [160, 240]),
+  ];
+}
+
+function training(device: Device, what: string, changes: TrainChanges): MemoryRow {
+  const config = trainConfig({ ...changes, data: "data" });
+  const { batch, size } = config;
+  const [hr, lr] = [size, size / 4].map((side) => [batch, 3, side, side]) as [number[], number[]];
+  const trainer = Trainer.plan(device, new Networks(config), config, { lr, ref: hr, refDown: lr, hr });
+  return row(`training ${batch} × ${size}×${size}, ${what}`, trainer.bytes, trainer.plans);
+}
+
+function upscaling(device: Device, [H, W]: readonly [number, number]): MemoryRow {
+  const masa = new Masa();
+  const shapes = { lr: [1, 3, H, W], ref: [1, 3, 4 * H, 4 * W], refDown: [1, 3, H, W] };
+  const planned = plan(device, shapes, (inputs) => upscaleGraph(masa, inputs));
+  return row(`upscaling ${H}×${W} with ${4 * H}×${4 * W}`, planned.bytes + masa.parameters.bytes, [planned]);
+}
+
+function row(name: string, bytes: number, plans: readonly Plan[]): MemoryRow {
+  const kept = bytes - plans.reduce((sum, plan) => sum + plan.bytes, 0);
+  return { name, bytes, kept, dispatches: plans.reduce((sum, { dispatchCount }) => sum + dispatchCount, 0) };
+}
+
+export const MEMORY_COLUMNS = ["official network", "GPU memory", "weights, moments", "dispatches"] as const;
+
+export function memoryTexts(rows: readonly MemoryRow[]): string[][] {
+  return rows.map(({ name, bytes, kept, dispatches }) => [
+    name,
+    formatBytes(bytes),
+    formatBytes(kept),
+    String(dispatches),
+  ]);
+}

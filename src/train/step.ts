@@ -1,0 +1,30 @@
+/** What a training step is given, and what it gives. */
+import type { Data } from "../graph/plan.js";
+import type { Tensors } from "./data/tasks.js";
+
+export type StepData = Tensors & { readonly coarseIndex?: Int32Array; readonly fineIndex?: Int32Array };
+
+export interface Rates {
+  readonly lr: number;
+  readonly discriminatorLr: number;
+}
+
+export interface StepResult {
+  /** `rec`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`; those that there are. */
+  readonly losses: Readonly<Record<string, number>>;
+  /** Of the network's gradient, before it is clipped. */
+  readonly gradientNorm: number;
+  /** Names the first gradient or loss that was infinite or no number; nothing was updated by it. */
+  readonly skipped: string | undefined;
+  readonly observed: Readonly<Record<string, Data>>;
+}
+
+/** Part `part` of `parts` of every tensor, along its samples. */
+export function slices(data: StepData, part: number, parts: number): Record<string, Data> {
+  return Object.fromEntries(
+    Object.entries(data as unknown as Record<string, Data>).map(([name, values]) => {
+      const length = values.length / parts;
+      return [name, values.subarray(part * length, (part + 1) * length)];
+    }),
+  );
+}
