@@ -61,4 +61,4 @@ export { learningRate } from "./train/schedule.js";
 export type { StepResult } from "./train/step.js";
 export { type Recorded, Trainer, TrainingError } from "./train/trainer.js";
 export { readVgg } from "./train/vgg_weights.js";
-export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";
+export { exportMasa, loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";

@@ -6,6 +6,7 @@ import { addConformance } from "./conformance.js";
 import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
+import { addExport } from "./export.js";
 import { addPairs } from "./pairs.js";
 import { addReproduce } from "./reproduce.js";
 import { addTrain } from "./train.js";
@@ -13,10 +14,10 @@ import { addUpscale } from "./upscale.js";
 
 const EXAMPLES = `
 Examples:
-  masa upscale --lr small.png --ref sharp.png --out large.png --weights masa_rec.pth
+  masa upscale --lr small.png --ref sharp.png --out large.png
   masa demo                      the same on a bundled pair of photographs
   masa train --preset tiny --data pairs --out run    trains a network; 'masa pairs' makes pairs of any photographs
-  masa evaluate --data CUFED5 --weights masa_rec.pth
+  masa evaluate --data CUFED5 --weights run/checkpoints/best.safetensors
   masa conformance test/golden   compares every operation here with the official PyTorch code
   masa doctor                    what this machine can run, and what to do where it cannot
 
@@ -35,8 +36,8 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "masa: ")) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  for (const add of [addUpscale, addDemo, addConformance, addPairs, addTrain, addEvaluate, addReproduce, addDoctor])
-    add(program);
+  const use = [addUpscale, addDemo, addPairs, addTrain, addEvaluate, addExport];
+  for (const add of [...use, addConformance, addReproduce, addDoctor]) add(program);
   return program;
 }
 

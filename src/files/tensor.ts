@@ -1,4 +1,5 @@
 /** Tensors of weight files: their element types, and values that stay in the file's bytes until they are asked for. */
+import { roundHalfEven } from "../image/image.js";
 import { CheckpointError } from "./errors.js";
 
 /** Element types, by their safetensors names. */
@@ -87,6 +88,18 @@ export class FileTensor {
     if (this.dtype === "BF16") return new Float32Array(Uint32Array.from(data, (bits) => bits << 16).buffer);
     return Float32Array.from(data);
   }
+
+  /** The values rounded to the nearest float16. Throws `CheckpointError` for one that is too large for it. */
+  toHalf(): FileTensor {
+    const values = this.toFloat32();
+    const large = values.find((value) => Number.isFinite(value) && Math.abs(value) >= HALF_OVERFLOW);
+    if (large !== undefined)
+      throw new CheckpointError(
+        `${large} is too large for 16 bits, which reach to 65504`,
+        "Keep these values in 32 bits",
+      );
+    return FileTensor.of("F16", this.shape, Uint16Array.from(values, numberToHalf));
+  }
 }
 
 /** IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. */
@@ -96,4 +109,18 @@ function halfToNumber(bits: number): number {
   const fraction = bits & 1023;
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** What rounds to 2¹⁶, above the largest half, 65504. */
+const HALF_OVERFLOW = 65520;
+
+/** The nearest half; of two equally near the one with an even fraction. */
+function numberToHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (size >= HALF_OVERFLOW) return sign | 0x7c00;
+  // Halves are whole multiples of a step, 2⁻²⁴ at least; what rounds up to the next power of two carries into the exponent.
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  return sign | (((exponent + 14) << 10) + roundHalfEven(size * 2 ** (10 - exponent)));
 }

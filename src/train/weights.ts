@@ -1,4 +1,5 @@
 /** Weights between files and networks on the GPU. */
+import { fileURLToPath } from "node:url";
 import { CheckpointError } from "../files/errors.js";
 import { readBytes } from "../files/read.js";
 import { isSafetensors, parseSafetensors, writeSafetensors } from "../files/safetensors.js";
@@ -8,20 +9,30 @@ import type { Device } from "../gpu/device.js";
 import type { Parameters } from "../graph/parameters.js";
 import { configOf, MASA, type MasaConfig } from "../masa/config.js";
 import { Masa } from "../masa/masa.js";
-import { type Checkpoint, isCheckpoint, verify } from "./checkpoint.js";
+import { isCheckpoint, verify } from "./checkpoint.js";
 
 /** Where a training checkpoint keeps the network: the running average of its weights is the better one. */
 const NETWORKS = ["average/", "generator/"];
+
+/** The weights that come with the package: those of the preset `small`. weights/README.md tells how they were made. */
+export const SHIPPED_WEIGHTS = fileURLToPath(new URL("../../../weights/small.safetensors", import.meta.url));
+
+/** Where the metadata of an exported file have what its tensors do not tell of the network. */
+const CONFIG_KEY = "masa";
 
 /** Buffers of PyTorch's batch norm that only count; no computation reads them. */
 const COUNTER = /(^|\.)num_batches_tracked$/;
 
 /**
- * A MASA network on `device` with the weights of `path` (.pth, .safetensors, or a training checkpoint), its width and
- * depth read from them, and all its numbers where the file is a checkpoint.
- * `config` overrides what a file cannot tell. Throws `CheckpointError`, listing every tensor that does not fit.
+ * A MASA network on `device` with the weights of `path` (.pth, .safetensors, or a training checkpoint; by default those
+ * of the package), its width and depth read from them, and all its numbers where the file is a checkpoint or exported
+ * from one. `config` overrides what a file cannot tell. Throws `CheckpointError`, listing every tensor that does not fit.
  */
-export async function loadMasa(device: Device, path: string, config: Partial<MasaConfig> = {}): Promise<Masa> {
+export async function loadMasa(
+  device: Device,
+  path = SHIPPED_WEIGHTS,
+  config: Partial<MasaConfig> = {},
+): Promise<Masa> {
   return (await readMasa(path, config))(device);
 }
 
@@ -31,14 +42,35 @@ export async function readMasa(
   config: Partial<MasaConfig> = {},
 ): Promise<(device: Device) => Promise<Masa>> {
   const { weights, trained } = readNetwork(await readBytes(path, CheckpointError), path);
-  const masa = new Masa({ ...configOf(weights), ...trained, ...config });
-  matchWeights(masa.parameters.all, weights, path);
-  const values = checkedValues(weights, path);
+  const { masa, values } = fitted(weights, { ...trained, ...config }, path);
   return async (device) => {
     await masa.parameters.allocate(device);
     assign(masa.parameters, values);
     return masa;
   };
+}
+
+/** A network that the weights fit, as yet without memory. */
+function fitted(weights: Network["weights"], config: Partial<MasaConfig>, path: string) {
+  const masa = new Masa({ ...configOf(weights), ...config });
+  matchWeights(masa.parameters.all, weights, path);
+  return { masa, values: checkedValues(weights, path) };
+}
+
+/**
+ * Writes the network of any file that `loadMasa` reads as safetensors under the official names: what to pass on of a
+ * training checkpoint. `half` rounds to 16 bits. Needs no GPU. Returns the number of parameters. Throws `CheckpointError`,
+ * `OutputError`.
+ */
+export async function exportMasa(from: string, to: string, half = false): Promise<number> {
+  const { weights, trained } = readNetwork(await readBytes(from, CheckpointError), from);
+  const { masa, values } = fitted(weights, trained, from);
+  const tensors = masa.parameters.all.map(({ name, shape }) => {
+    const tensor = FileTensor.of("F32", shape, values.get(name) as Float32Array);
+    return [name, half ? tensor.toHalf() : tensor] as const;
+  });
+  await writeSafetensors(to, new Map(tensors), [[CONFIG_KEY, JSON.stringify(masa.config)]]);
+  return masa.parameters.count;
 }
 
 interface Network {
@@ -49,18 +81,30 @@ interface Network {
 
 function readNetwork(bytes: Uint8Array, path: string): Network {
   const file = isSafetensors(bytes) ? parseSafetensors(bytes, path) : undefined;
-  if (file === undefined || !isCheckpoint(file)) return { weights: parseWeights(bytes, path), trained: {} };
+  if (file === undefined || !isCheckpoint(file)) {
+    const config = file?.metadata.get(CONFIG_KEY);
+    return { weights: parseWeights(bytes, path), trained: config === undefined ? {} : readConfig(config, path) };
+  }
   const { tensors, state } = verify(file, path);
   for (const prefix of NETWORKS) {
     const own = [...tensors].filter(([name]) => name.startsWith(prefix));
     const weights = new Map(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
-    if (weights.size > 0) return { weights, trained: savedConfig(state, path) };
+    if (weights.size > 0) return { weights, trained: networkConfig(state.config, path) };
   }
   throw new CheckpointError(`the checkpoint ${path} holds no network`, "Give one that masa train has written");
 }
 
-/** What `state.config` says of the network, among what it says of the training. */
-function savedConfig({ config }: Checkpoint["state"], path: string): Partial<MasaConfig> {
+function readConfig(text: string, path: string): Partial<MasaConfig> {
+  try {
+    return networkConfig(JSON.parse(text), path);
+  } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
+    throw new CheckpointError(`${path} has a configuration that is no JSON`, "Export it again", { cause });
+  }
+}
+
+/** What `config` says of the network, among what it may say of its training. */
+function networkConfig(config: unknown, path: string): Partial<MasaConfig> {
   const numbers = Object.entries(config ?? {}).filter(([key]) => Object.hasOwn(MASA, key));
   for (const [key, value] of numbers) {
     const official = MASA[key as keyof MasaConfig];
@@ -68,8 +112,8 @@ function savedConfig({ config }: Checkpoint["state"], path: string): Partial<Mas
     const fits = isList ? Array.isArray(value) && value.every(Number.isFinite) : typeof value === typeof official;
     if (!fits)
       throw new CheckpointError(
-        `the checkpoint ${path} has the ${key} ${JSON.stringify(value)}, which no network can have`,
-        "Give one that masa train has written",
+        `${path} has the ${key} ${JSON.stringify(value)}, which no network can have`,
+        "Give a file that masa train or masa export has written",
       );
   }
   return Object.fromEntries(numbers);

@@ -135,6 +135,27 @@ describe("safetensors", () => {
     expect(FileTensor.of("F32", [1], data).toFloat32()).to.equal(data);
   });
 
+  it("rounds to the nearest half, of two equally near to the even one", () => {
+    const half = (...values: number[]) => [
+      ...FileTensor.of("F64", [values.length], Float64Array.from(values)).toHalf().data,
+    ];
+    // Every finite half is itself, and what lies between it and the next goes to the nearer of the two.
+    const bits = Array.from({ length: 0x7c00 }, (_, i) => i);
+    const values = [...FileTensor.of("F16", [bits.length], Uint16Array.from(bits)).toFloat32()];
+    expect(half(...values)).to.deep.equal(bits);
+    expect(half(...values.map((value) => -value))).to.deep.equal(bits.map((i) => i | 0x8000));
+    const between = values.slice(1).map((above, i) => ({ below: values[i]!, step: above - values[i]! }));
+    expect(half(...between.map(({ below, step }) => below + 0.25 * step))).to.deep.equal(bits.slice(0, -1));
+    expect(half(...between.map(({ below, step }) => below + 0.75 * step))).to.deep.equal(bits.slice(1));
+    expect(half(...between.map(({ below, step }) => below + 0.5 * step))).to.deep.equal(
+      bits.slice(0, -1).map((i) => i + (i % 2)),
+    );
+    expect(half(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY)).to.deep.equal([0x7c00, 0xfc00]);
+    expect(FileTensor.of("F16", [1], Uint16Array.from(half(Number.NaN))).toFloat32()[0]).to.be.NaN;
+    expect(half(65519)).to.deep.equal([0x7bff]);
+    expect(() => half(-65520)).to.throw(CheckpointError, "-65520 is too large for 16 bits");
+  });
+
   it("refuses values that are no such tensor", async () => {
     expect(() => FileTensor.of("F32", [3], new Float32Array(2))).to.throw(CheckpointError, "shape [3]");
     expect(() => FileTensor.of("F32", [2], new Float64Array(2))).to.throw(CheckpointError, "Float64Array");

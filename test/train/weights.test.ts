@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { CheckpointError } from "../../src/files/errors.js";
-import { writeSafetensors } from "../../src/files/safetensors.js";
+import { readSafetensors, writeSafetensors } from "../../src/files/safetensors.js";
 import { FileTensor } from "../../src/files/tensor.js";
 import { WeightMismatchError } from "../../src/files/weights.js";
 import { Parameters } from "../../src/graph/parameters.js";
@@ -12,7 +12,7 @@ import { Masa } from "../../src/masa/masa.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../../src/masa/vgg.js";
 import { type JsonValue, writeCheckpoint } from "../../src/train/checkpoint.js";
 import { readVgg } from "../../src/train/vgg_weights.js";
-import { loadMasa, readMasa } from "../../src/train/weights.js";
+import { exportMasa, loadMasa, readMasa } from "../../src/train/weights.js";
 import { testDevice } from "../device.js";
 import { failure, inFolder, uniform } from "../files/golden.js";
 
@@ -89,6 +89,27 @@ describe("weights of a network", () => {
       expect(masa.config).to.deep.equal({ ...CONFIG, blockSize, refBlockScale, dilations, reference });
       await expectValues(masa, 300);
       masa.parameters.dispose();
+    }));
+
+  it("are exported with their configuration, in 32 or in 16 bits", () =>
+    inFolder(async (folder) => {
+      const [from, to] = [join(folder, "step.safetensors"), join(folder, "exported.safetensors")];
+      const tensors = new Map([...noise(variables, 100, "generator/"), ...noise(variables, 200, "average/")]);
+      await writeCheckpoint(from, { tensors, state: training(numbers) });
+      const device = await testDevice();
+      for (const half of [false, true]) {
+        expect(await exportMasa(from, to, half)).to.equal(variables.reduce((sum, { size }) => sum + size, 0));
+        const { tensors: written } = await readSafetensors(to);
+        expect([...written.keys()]).to.have.members(variables.map(({ name }) => name));
+        expect(new Set([...written.values()].map(({ dtype }) => dtype))).to.deep.equal(new Set([half ? "F16" : "F32"]));
+        const masa = await loadMasa(device, to);
+        expect(masa.config).to.deep.equal(CONFIG);
+        if (!half) await expectValues(masa, 200);
+        masa.parameters.dispose();
+      }
+      await failure(() => exportMasa(join(folder, "none.pth"), to), CheckpointError, /none\.pth does not exist/);
+      await writeSafetensors(to, noise(variables, 1), [["masa", "{"]]);
+      await failure(() => readMasa(to), CheckpointError, /exported\.safetensors has a configuration that is no JSON/);
     }));
 
   it("are refused without a GPU", () =>
