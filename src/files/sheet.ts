@@ -1,6 +1,6 @@
-/** Comparison sheets: images side by side, each under its caption. */
+/** Comparison sheets: images in rows, each under its caption. */
 import sharp, { type OverlayOptions } from "sharp";
-import { createImage, type Image, toBitDepth, toRgb } from "../image/image.js";
+import { createImage, type Image, padImage, stackVertically, toBitDepth, toRgb } from "../image/image.js";
 import { ImageError } from "./errors.js";
 
 const GAP = 8;
@@ -15,10 +15,18 @@ export interface Panel {
 }
 
 /**
- * Lays images of one height side by side on white, 8-bit RGB. Captions use a system font; where there is none they stay
- * away. Throws `ImageError` for no images or different heights.
+ * Lays images side by side on white, 8-bit RGB, those of a row of one height; further rows below. Captions use a system
+ * font; where there is none they stay away. Throws `ImageError` for no images, or different heights in a row.
  */
-export async function comparisonSheet(panels: readonly Panel[]): Promise<Image> {
+export async function comparisonSheet(...rows: readonly (readonly Panel[])[]): Promise<Image> {
+  const sheets: Image[] = [];
+  for (const panels of rows) sheets.push(await sheetRow(panels));
+  const width = Math.max(...sheets.map((sheet) => sheet.width));
+  // The border of a row is white, and so is what it is padded with.
+  return stackVertically(sheets.map((one) => padImage(one, { top: 0, bottom: 0, left: 0, right: width - one.width })));
+}
+
+async function sheetRow(panels: readonly Panel[]): Promise<Image> {
   const height = panels[0]?.image.height;
   if (height === undefined) throw new ImageError("a comparison sheet needs images", "Give at least one");
   const odd = panels.find(({ image }) => image.height !== height);

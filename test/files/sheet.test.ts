@@ -18,6 +18,16 @@ describe("sheet", () => {
     expect(new Set(cropImage(sheet, 58, top, 8, 40).data)).to.deep.equal(new Set([255]));
   });
 
+  it("lays rows of images below one another, on white", async () => {
+    const [a, b] = [fillNoise(createImage(20, 10, 3, 8), 1), fillNoise(createImage(30, 12, 3, 8), 2)];
+    const sheet = await comparisonSheet([{ image: a, caption: "" }], [{ image: b, caption: "" }]);
+    const row = sheet.height - 12 - 8 - (8 + 10);
+    expect(cropImage(sheet, 8, row / 2, 20, 10)).to.deep.equal(a);
+    expect(cropImage(sheet, 8, sheet.height - 12 - 8, 30, 12)).to.deep.equal(b);
+    expect(sheet.width).to.equal(8 + 30 + 8);
+    expect(new Set(cropImage(sheet, 28, 0, 18, row / 2 + 10).data)).to.deep.equal(new Set([255]));
+  });
+
   it("refuses no images and different heights", async () => {
     await failure(() => comparisonSheet([]), ImageError, /needs images/);
     const panel = (height: number) => ({ image: createImage(4, height, 1, 8), caption: `h${height}` });

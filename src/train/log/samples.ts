@@ -1,6 +1,6 @@
 /** A sheet to see at a glance what the network has learnt: for each sample bicubic | result | truth | reference. */
-import { comparisonSheet } from "../../files/sheet.js";
-import { type Image, padImage, stackVertically } from "../../image/image.js";
+import { comparisonSheet, type Panel } from "../../files/sheet.js";
+import type { Image } from "../../image/image.js";
 import { resizeBicubic } from "../../image/resize.js";
 
 /** Widest row of images in pixels; larger ones are shrunk together. */
@@ -21,23 +21,19 @@ export interface Sample {
 }
 
 /** A row for each sample, 8-bit RGB. Throws `ImageError` for no samples and for different heights in one. */
-export async function sampleSheet(samples: readonly Sample[]): Promise<Image> {
-  const rows: Image[] = [];
-  for (const sample of samples) rows.push(await sampleRow(sample));
-  const width = Math.max(...rows.map((row) => row.width));
-  // The border of a sheet is white, and so is what it is padded with.
-  return stackVertically(rows.map((row) => padImage(row, { top: 0, bottom: 0, left: 0, right: width - row.width })));
+export function sampleSheet(samples: readonly Sample[]): Promise<Image> {
+  return comparisonSheet(...samples.map(sampleRow));
 }
 
-function sampleRow({ name, bicubic, sr, hr, ref, psnr }: Sample): Promise<Image> {
+function sampleRow({ name, bicubic, sr, hr, ref, psnr }: Sample): Panel[] {
   const reference = scaled(ref, hr.height / ref.height);
   const scale = Math.min(1, MAX_WIDTH / (bicubic.width + sr.width + hr.width + reference.width));
-  return comparisonSheet([
+  return [
     { image: scaled(bicubic, scale), caption: `${shortened(name)}: bicubic` },
     { image: scaled(sr, scale), caption: psnr === undefined ? "result" : `result, ${psnr.toFixed(2)} dB` },
     { image: scaled(hr, scale), caption: "truth" },
     { image: scaled(ref, (hr.height / ref.height) * scale), caption: "reference" },
-  ]);
+  ];
 }
 
 function scaled(image: Image, scale: number): Image {

@@ -1,0 +1,47 @@
+/** The sheet of `masa upscale --compare`. */
+import { writeImage } from "../files/images.js";
+import { comparisonSheet, type Panel } from "../files/sheet.js";
+import type { Image } from "../image/image.js";
+import { psnrY } from "../image/metrics.js";
+import { resizeBicubic } from "../image/resize.js";
+import { framed, mostChanged, zoomed } from "../image/zoom.js";
+
+export interface Compared {
+  readonly bicubic: Image;
+  readonly image: Image;
+  /** The references' pixels where they were matched. */
+  readonly matched: Image;
+  /** The first reference, of any size. */
+  readonly ref: Image;
+  /** The true picture, if it is known. */
+  readonly hr?: Image | undefined;
+}
+
+/**
+ * bicubic | result | the true picture | reference, in which the part that the network changed most is framed; below, that
+ * part enlarged, of the reference as it was matched.
+ */
+export async function writeComparison(path: string, { bicubic, image, matched, ref, hr }: Compared): Promise<void> {
+  const part = mostChanged(bicubic, image);
+  const titled = (caption: string, shown: Image) => (hr ? `${caption}, ${psnrY(shown, hr).toFixed(2)} dB` : caption);
+  const pictures = [
+    { image: bicubic, caption: titled("bicubic", bicubic) },
+    { image, caption: titled("MASA", image) },
+    ...(hr ? [{ image: hr, caption: "original" }] : []),
+  ];
+  const row = (show: (image: Image) => Image, last: Panel): Panel[] => [
+    ...pictures.map((panel) => ({ ...panel, image: show(panel.image) })),
+    last,
+  ];
+  const whole = row((shown) => framed(shown, part), { image: atHeight(ref, image.height), caption: "reference" });
+  const parts = row((shown) => zoomed(shown, part), {
+    image: zoomed(matched, part),
+    caption: "reference, as matched",
+  }).map((panel, i) => (i < pictures.length ? { ...panel, caption: "" } : panel));
+  await writeImage(path, await comparisonSheet(whole, parts));
+}
+
+function atHeight(image: Image, height: number): Image {
+  if (image.height === height) return image;
+  return resizeBicubic(image, Math.max(1, Math.round((image.width * height) / image.height)), height);
+}
