@@ -13,10 +13,12 @@ const needed = [
   "dist/src/index.js",
   "dist/src/index.d.ts",
   "dist/src/cli/main.js",
+  "weights/README.md",
+  "weights/small.safetensors",
   ...readdirSync("shaders").map((name) => `shaders/${name}`),
 ];
 const missing = needed.filter((path) => !packed.includes(path));
-const allowed = /^(dist\/src\/.+|shaders\/.+\.wgsl|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
+const allowed = /^(dist\/src\/.+|shaders\/.+\.wgsl|weights\/.+|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
 const stray = packed.filter((path) => !allowed.test(path));
 
 for (const path of missing) console.error(`the package lacks ${path}`);

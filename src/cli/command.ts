@@ -43,6 +43,9 @@ export function pathArgument(text: string): string {
   return text;
 }
 
+/** What a report calls the weights that are used where none are given. */
+export const SHIPPED = "those of the package, of the preset small; others with --weights";
+
 /** Reads an argument that is a whole number of at least `least`, and a multiple of `of`. */
 export function wholeNumber(least: number, of = 1): (text: string) => number {
   return (text) => {

@@ -11,8 +11,8 @@ const DATA = new URL("../../../examples/data/", import.meta.url);
 
 const EXAMPLES = `
 Examples:
-  masa demo                            untrained: shows that everything works
-  masa demo --weights masa_rec.pth     with trained ones
+  masa demo                            with the weights of the package
+  masa demo --weights masa_rec.pth     with official ones
 `;
 
 interface Options {
@@ -24,7 +24,7 @@ interface Options {
 export function addDemo(program: Command): void {
   const command = addCommand(program, "demo", "enlarge the bundled photograph of an aloe with another view of it")
     .option("--out <folder>", "where the pictures go", pathArgument, "out")
-    .option("--weights <file>", "trained weights, .pth or .safetensors", pathArgument);
+    .option("--weights <file>", "other weights than the package's, .pth or .safetensors", pathArgument);
   addProfileOption(command, "a second run of the network")
     .addHelpText("after", EXAMPLES + PROFILE_HELP)
     .action(
@@ -40,7 +40,6 @@ export function addDemo(program: Command): void {
               hr: file("hr"),
               out: `${out}/aloe.png`,
               compare: `${out}/aloe_compare.png`,
-              seed: 0,
               ...options,
             },
             signal,

@@ -15,6 +15,7 @@ import {
   pathArgument,
   print,
   runCommand,
+  SHIPPED,
   showStatus,
   UsageError,
   unread,
@@ -33,7 +34,7 @@ The low-resolution images are made from the high-resolution ones. PSNR and SSIM 
 border, as in the paper. The time is that of the network's run, without reading, compiling and measuring.
 
 Examples:
-  masa evaluate --data CUFED5 --weights masa_rec.pth
+  masa evaluate --data CUFED5
   masa evaluate --data CUFED5 --weights masa_rec.pth --protocol cufed5-multi --save out --json out.json
   masa evaluate --data CUFED5 --weights masa_rec.pth --level each      every similarity level, with a table of the means
 `;
@@ -55,7 +56,7 @@ const BAR = 20;
 
 interface Options {
   readonly data: string;
-  readonly weights: string;
+  readonly weights?: string;
   readonly protocol?: Protocol;
   readonly level?: number | "each";
   readonly limit?: number;
@@ -75,7 +76,7 @@ interface Pass {
 export function addEvaluate(program: Command): void {
   addCommand(program, "evaluate", "measure PSNR and SSIM of a network on a test set")
     .requiredOption("--data <path>", "the folder of the test set, or a .csv file with the columns hr,ref", pathArgument)
-    .requiredOption("--weights <file>", "trained weights, .pth or .safetensors", pathArgument)
+    .option("--weights <file>", "other weights than the package's, .pth or .safetensors", pathArgument)
     .addOption(new Option("--protocol <name>", "how the files are laid out and prepared").choices(PROTOCOLS))
     .option(
       "--level <number>",
@@ -100,17 +101,17 @@ function level(text: string): number | "each" {
 
 /** All files are looked at and all names checked before the GPU is asked for anything. */
 async function evaluateFiles(signal: AbortSignal, options: Options): Promise<void> {
-  const { readMasa } = await import("../train/weights.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
   const { writeFileAtomic } = await import("../files/atomic.js");
   const { data, protocol } = await findCases(options);
   const passes = await planPasses(data, protocol, options);
-  const network = await readMasa(options.weights);
+  const network = await readMasa(options.weights ?? SHIPPED_WEIGHTS);
   const removeEmptyFolders = await checkOutputs(data, passes, options);
   try {
     await checkImages(data, passes, signal);
     const { adapter, results } = await run(network, data, passes, options, signal);
     if (options.json === undefined) return;
-    const report = { adapter, weights: options.weights, data: options.data, protocol, results };
+    const report = { adapter, weights: options.weights ?? SHIPPED, data: options.data, protocol, results };
     await writeFileAtomic(options.json, new TextEncoder().encode(toJson(report)));
   } finally {
     await removeEmptyFolders();
@@ -201,7 +202,8 @@ async function checkOutputs(data: TestData, passes: readonly Pass[], { weights, 
     const folders = new Set([...(save === undefined ? [] : [save]), ...images.map((path) => dirname(path))]);
     for (const folder of folders) if (await makeFolder(folder)) made.push(folder);
     for (const folder of folders) await checkTarget(join(folder, "image.png"));
-    if (json !== undefined) await checkReport(json, await checkTarget(json), data, [weights, ...images]);
+    if (json !== undefined)
+      await checkReport(json, await checkTarget(json), data, [...(weights === undefined ? [] : [weights]), ...images]);
   } catch (error) {
     await removeFolders();
     throw error;
@@ -235,7 +237,7 @@ async function run(
   const stop = makesFiles ? signal : AbortSignal.any([signal, unread()]);
   try {
     print(`adapter  ${device.info.name}`);
-    print(`weights  ${options.weights}`);
+    print(`weights  ${options.weights ?? SHIPPED}`);
     print(`data     ${options.data}: ${describe(data)}`);
     const masa = await network(device);
     const results: Evaluation[] = [];

@@ -4,14 +4,14 @@ import type { Command } from "commander";
 import type { PlanProgress } from "../graph/plan.js";
 import { ImageError } from "../image/errors.js";
 import type { Image } from "../image/image.js";
-import { addCommand, formatDuration, Progress, pathArgument, runCommand, UsageError, wholeNumber } from "./command.js";
+import { addCommand, formatDuration, Progress, pathArgument, runCommand, SHIPPED, UsageError } from "./command.js";
 import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
 
 const EXAMPLES = `
 Examples:
-  masa upscale --lr photo.png --ref sharp.jpg --out large.png --weights masa_rec.pth
-  masa upscale --lr a.png --ref b.png c.png --out a4.png --weights w.safetensors --compare sheet.png
-  masa upscale --lr a.png --ref b.png --out a4.png --weights w.pth --hr truth.png    prints PSNR and SSIM
+  masa upscale --lr photo.png --ref sharp.jpg --out large.png
+  masa upscale --lr a.png --ref b.png c.png --out a4.png --weights masa_rec.pth --compare sheet.png
+  masa upscale --lr a.png --ref b.png --out a4.png --hr truth.png    prints PSNR and SSIM
 
 A reference shows similar content sharply: another view, a frame of the same film, a photo of the same kind of thing.
 Images: PNG (8, 16 bit, grey, palette, alpha), JPEG, WebP, TIFF. Any sizes. Grey, alpha and 16 bit are kept.
@@ -25,7 +25,6 @@ export interface UpscaleArguments {
   readonly compare?: string;
   readonly hr?: string;
   readonly adapter?: string;
-  readonly seed: number;
   readonly profile?: ProfileOption;
 }
 
@@ -34,15 +33,14 @@ export function addUpscale(program: Command): void {
     .requiredOption("--lr <file>", "the low-resolution image", pathArgument)
     .requiredOption("--ref <file...>", "one or more reference images", pathArguments)
     .requiredOption("--out <file>", "where to write the result; its ending sets the format", pathArgument)
+    .option("--weights <file>", "other weights than the package's, .pth or .safetensors", pathArgument)
     .option(
-      "--weights <file>",
-      "trained weights, .pth or .safetensors; without them the network is untrained",
+      "--compare <file>",
+      "also write a sheet of bicubic, result and reference, with a part enlarged",
       pathArgument,
     )
-    .option("--compare <file>", "also write a sheet: bicubic | result | reference as matched | reference", pathArgument)
     .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's", pathArgument)
-    .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
-    .option("--seed <number>", "seed of the untrained network", wholeNumber(0), 0);
+    .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)");
   addProfileOption(command, "a second run of the network")
     .addHelpText("after", EXAMPLES + PROFILE_HELP)
     .action(runCommand("upscale", (signal, options: UpscaleArguments) => upscaleFiles(options, signal)));
@@ -72,7 +70,10 @@ export async function upscaleFiles(options: UpscaleArguments, signal: AbortSigna
   const bicubic = resizeBicubic(lr, image.width, image.height);
   signal.throwIfAborted();
   await writeImage(options.out, image);
-  if (options.compare) await writeComparison(options.compare, bicubic, image, matched, refs[0] as Image);
+  if (options.compare) {
+    const { writeComparison } = await import("./comparison.js");
+    await writeComparison(options.compare, { bicubic, image, matched, ref: refs[0] as Image, hr });
+  }
   say("matching", `${blocks} block${blocks === 1 ? "" : "s"}, mean similarity ${similarity.toFixed(3)}`);
   if (hr) say("quality", `${await quality(image, hr)} (bicubic ${await quality(bicubic, hr)})`);
   say("done", `${time} · wrote ${[options.out, options.compare].filter(Boolean).join(", ")}`);
@@ -100,20 +101,20 @@ async function checkOutputs({ lr, ref, hr, weights, out, compare, profile }: Ups
 }
 
 async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArguments, signal: AbortSignal) {
-  const { weights, adapter, seed, profile } = options;
+  const { weights, adapter, profile } = options;
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
   const { Profiler } = await import("../gpu/profiler.js");
   const { upscale } = await import("../masa/upscale.js");
-  const { readMasa, untrainedMasa } = await import("../train/weights.js");
-  const trained = weights ? await readMasa(weights) : undefined;
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
+  const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const device = await openDevice({ adapter });
   const progress = new Progress();
   try {
     say("adapter", device.info.name);
     signal.throwIfAborted();
-    const masa = trained ? await trained(device) : await untrainedMasa(device, {}, seed);
-    say("weights", weights ?? "none: the network is untrained; give some with --weights");
+    const masa = await network(device);
+    say("weights", weights ?? SHIPPED);
     const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
     const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
     const profiler = profile && (await Profiler.create(device));
@@ -130,21 +131,6 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
     progress.stop();
     device.close();
   }
-}
-
-/** bicubic | result | reference as matched | first reference, the last at the height of the result. */
-async function writeComparison(path: string, bicubic: Image, image: Image, matched: Image, ref: Image): Promise<void> {
-  const { writeImage } = await import("../files/images.js");
-  const { comparisonSheet } = await import("../files/sheet.js");
-  const { resizeBicubic } = await import("../image/resize.js");
-  const width = Math.max(1, Math.round((ref.width * image.height) / ref.height));
-  const panels = [
-    { image: bicubic, caption: "bicubic" },
-    { image, caption: "MASA" },
-    { image: matched, caption: "reference, as matched" },
-    { image: ref.height === image.height ? ref : resizeBicubic(ref, width, image.height), caption: "reference" },
-  ];
-  await writeImage(path, await comparisonSheet(panels));
 }
 
 async function quality(image: Image, hr: Image): Promise<string> {
