@@ -46,6 +46,11 @@ export function pathArgument(text: string): string {
 /** What a report calls the weights that are used where none are given. */
 export const SHIPPED = "those of the package, of the preset small; others with --weights";
 
+/** Reads one of several such arguments. */
+export function pathArguments(text: string, before: readonly string[] = []): string[] {
+  return [...before, pathArgument(text)];
+}
+
 /** Reads an argument that is a whole number of at least `least`, and a multiple of `of`. */
 export function wholeNumber(least: number, of = 1): (text: string) => number {
   return (text) => {

@@ -6,6 +6,7 @@ import { addConformance } from "./conformance.js";
 import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
+import { addExplain } from "./explain.js";
 import { addExport } from "./export.js";
 import { addPairs } from "./pairs.js";
 import { addReproduce } from "./reproduce.js";
@@ -18,6 +19,7 @@ Examples:
   masa demo                      the same on a bundled pair of photographs
   masa train --preset tiny --data pairs --out run    trains a network; 'masa pairs' makes pairs of any photographs
   masa evaluate --data CUFED5 --weights run/checkpoints/best.safetensors
+  masa explain --lr small.png --ref sharp.png --out why      pictures of what was matched, and why
   masa conformance test/golden   compares every operation here with the official PyTorch code
   masa doctor                    what this machine can run, and what to do where it cannot
 
@@ -36,7 +38,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "masa: ")) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  const use = [addUpscale, addDemo, addPairs, addTrain, addEvaluate, addExport];
+  const use = [addUpscale, addDemo, addPairs, addTrain, addEvaluate, addExplain, addExport];
   for (const add of [...use, addConformance, addReproduce, addDoctor]) add(program);
   return program;
 }

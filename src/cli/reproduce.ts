@@ -12,6 +12,7 @@ import {
   showStatus,
   wholeNumber,
 } from "./command.js";
+import { conditionsOf } from "./conditions.js";
 
 const HELP: Readonly<Record<ExperimentName, string>> = {
   table2: "parameters and multiply-adds, counted from the graph; what is executed and moved",
@@ -72,8 +73,7 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
       signal.throwIfAborted();
       const started = performance.now();
       const result = await EXPERIMENTS[name]({ device, signal, onStatus: showStatus, sides });
-      const conditions = { command: commandLine(), adapter: device.info.name, date: today() };
-      await writeResult(out, result, conditions);
+      await writeResult(out, result, conditionsOf(device.info.name));
       print(`${name.padEnd(8)} ${formatDuration(performance.now() - started)}, ${join(out, `${name}.md`)}`);
     }
     print(`all      ${join(out, "index.html")}`);
@@ -81,14 +81,4 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
     clearStatus();
     device.close();
   }
-}
-
-/** As the user typed it, but for the program's own path. */
-function commandLine(): string {
-  const quoted = (text: string) => (/^[\w./:,=@+-]+$/.test(text) ? text : JSON.stringify(text));
-  return ["masa", ...process.argv.slice(2).map(quoted)].join(" ");
-}
-
-function today(): string {
-  return new Date().toISOString().slice(0, 10);
 }

@@ -4,7 +4,16 @@ import type { Command } from "commander";
 import type { PlanProgress } from "../graph/plan.js";
 import { ImageError } from "../image/errors.js";
 import type { Image } from "../image/image.js";
-import { addCommand, formatDuration, Progress, pathArgument, runCommand, SHIPPED, UsageError } from "./command.js";
+import {
+  addCommand,
+  formatDuration,
+  Progress,
+  pathArgument,
+  pathArguments,
+  runCommand,
+  SHIPPED,
+  UsageError,
+} from "./command.js";
 import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
 
 const EXAMPLES = `
@@ -44,10 +53,6 @@ export function addUpscale(program: Command): void {
   addProfileOption(command, "a second run of the network")
     .addHelpText("after", EXAMPLES + PROFILE_HELP)
     .action(runCommand("upscale", (signal, options: UpscaleArguments) => upscaleFiles(options, signal)));
-}
-
-function pathArguments(text: string, before: readonly string[] = []): string[] {
-  return [...before, pathArgument(text)];
 }
 
 /** Reads, enlarges, writes. All files are read and all names checked before the GPU is asked for anything. */

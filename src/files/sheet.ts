@@ -54,6 +54,18 @@ async function sheetRow(panels: readonly Panel[]): Promise<Image> {
   return createImage(size.width, size.height, 3, 8, new Uint8Array(pixels));
 }
 
+/** The image with a drawing of its size, SVG, laid over it; 8-bit RGB. */
+export async function drawOver(image: Image, svg: string): Promise<Image> {
+  const { width, height, data } = toBitDepth(toRgb(image), 8);
+  const canvas = sharp(Buffer.from(data), { raw: { width, height, channels: 3 } });
+  const pixels = await canvas
+    .composite([{ input: Buffer.from(svg) }])
+    .removeAlpha()
+    .raw()
+    .toBuffer();
+  return createImage(width, height, 3, 8, new Uint8Array(pixels));
+}
+
 function captionSvg(caption: string, width: number, fontSize: number): Buffer {
   const text = caption.replace(/[<>&]/g, (character) => `&#${character.charCodeAt(0)};`);
   return Buffer.from(

@@ -30,6 +30,8 @@ const LINES_HEIGHT = 380;
 const BAR_HEIGHT = 34;
 const TEXT_LINE = 16;
 const LETTER = 7;
+/** Numbers that an axis names one by one. */
+const MOST_TICKS = 20;
 /** Okabe and Ito (2008): told apart by colour-blind people too. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 const STYLE = { background: "white", color: "#222", fontSize: "12px" };
@@ -41,13 +43,14 @@ export function lineChart({ x, y, series }: LineChart): string {
   const named = ticks.some((tick) => typeof tick === "string");
   const names = series.map(({ name }) => name);
   const colour = (i: number) => COLOURS[i % COLOURS.length] as string;
-  const xScale = named ? { type: "point", domain: ticks } : { type: x.scale ?? "linear", ticks, tickFormat: String };
+  const marked = ticks.length <= MOST_TICKS ? { ticks, tickFormat: String } : {};
+  const xScale = named ? { type: "point", domain: ticks } : { type: x.scale ?? "linear", ...marked };
   return svgOf({
     ...{ width: WIDTH, height: LINES_HEIGHT, marginLeft: 64, marginTop: 28, marginBottom: 42, grid: true },
     marginRight: 24 + widest(names),
     color: { domain: names, range: names.map((_, i) => colour(i)) },
     x: { label: x.label, ...(xScale as Plot.ScaleOptions) },
-    y: { label: y.label, tickFormat: "~s", ...scaleOf(y) },
+    y: { label: y.label, tickFormat: rows.some((row) => row.y >= 1000) ? "~s" : "~g", ...scaleOf(y) },
     marks: [
       Plot.line(rows, { x: "x", y: "y", stroke: "name" }),
       Plot.dot(rows, { x: "x", y: "y", fill: "name" }),

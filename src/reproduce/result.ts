@@ -1,17 +1,19 @@
 /** What an experiment has found: numbers for programs, tables and charts for people. */
 
+import type { Image } from "../image/image.js";
+
 export interface Table {
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
-export interface Figure {
-  /** Of the SVG, without its ending. */
+/** A chart as SVG, or a picture. */
+export type Figure = {
+  /** Of the file, without its ending. */
   readonly name: string;
   readonly caption: string;
-  readonly svg: string;
-}
+} & ({ readonly svg: string } | { readonly image: Image });
 
 export interface Result {
   /** Of its files: `table2`. */

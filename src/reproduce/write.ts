@@ -1,13 +1,14 @@
 /**
- * How results are written: NAME.json with every number, NAME.md with the tables for people, the charts as SVG, and an
+ * How results are written: NAME.json with every number, NAME.md with the tables for people, charts and pictures, and an
  * index.html that gathers what the folder holds, of this call and of earlier ones.
  */
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder, writeFileAtomic } from "../files/atomic.js";
+import { writeImage } from "../files/images.js";
 import { renderIndex, renderMarkdown } from "./render.js";
-import type { Conditions, Result, Written } from "./result.js";
+import type { Conditions, Figure, Result, Written } from "./result.js";
 
 const FORMAT = "masa-webgpu reproduction";
 const INDEX = "index.html";
@@ -17,9 +18,13 @@ export async function writeResult(folder: string, result: Result, conditions: Co
   await makeFolder(folder);
   const write = (name: string, text: string) => writeFileAtomic(join(folder, name), new TextEncoder().encode(text));
   const { name, figures, ...rest } = result;
-  const files = figures.map((figure) => ({ file: `${figure.name}.svg`, caption: figure.caption }));
+  const fileOf = (figure: Figure) => `${figure.name}.${"svg" in figure ? "svg" : "png"}`;
+  const files = figures.map((figure) => ({ file: fileOf(figure), caption: figure.caption }));
   const written: Written = { format: FORMAT, name, conditions, ...rest, figures: files };
-  for (const figure of figures) await write(`${figure.name}.svg`, figure.svg);
+  for (const figure of figures) {
+    if ("svg" in figure) await write(fileOf(figure), figure.svg);
+    else await writeImage(join(folder, fileOf(figure)), figure.image);
+  }
   await write(`${name}.md`, renderMarkdown(written));
   // The JSON comes last: what the index lists has its files.
   await write(`${name}.json`, `${JSON.stringify(written, undefined, 2)}\n`);
