@@ -9,6 +9,7 @@ import { checkTarget, writeFileAtomic } from "../src/files/atomic.js";
 import { openDevice } from "../src/platform/node.js";
 import type { Case, Sides } from "./case.js";
 import { chooseCases } from "./cases/index.js";
+import { isUncached, printCold, runUncached } from "./cold.js";
 import { measure } from "./harness.js";
 import { renderHtml } from "./html.js";
 import { compareKernels, KERNEL_COLUMNS, kernelRows, shadersOf } from "./kernel.js";
@@ -35,6 +36,7 @@ Examples:
   npm run bench -- --filter matmul --compare before.json
   npm run bench -- --filter "conv2d forward" --kernel mine.wgsl --shader conv2d_tiles
   npm run bench -- --memory                          GPU memory of training and upscaling
+  npm run bench -- --cold                            time until everything is compiled, in a process without caches
 
 Columns:
   min ms, median  of the rounds, by the GPU's timestamps where it has them, else by the clock
@@ -64,6 +66,7 @@ interface Options {
   readonly rounds: number;
   readonly list?: true;
   readonly memory?: true;
+  readonly cold?: true;
   readonly json?: string;
   readonly compare?: string;
   readonly report?: string;
@@ -87,6 +90,7 @@ const program = new Command("npm run bench --")
   .option("--shader <name>", "the built-in one, as shaders/<name>.wgsl; default the file's own name")
   .option("--list", "print the cases instead of running them")
   .option("--memory", "print instead what GPU memory the official network needs to train and to upscale; takes none")
+  .option("--cold", "time instead what compiling all pipelines of the official training step takes, without caches")
   .addHelpText("after", EXAMPLES)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bench: ")) })
   .exitOverride();
@@ -100,8 +104,9 @@ function readShapes(text: string, before: readonly Sides[] = []): readonly Sides
 }
 
 async function bench(options: Options, signal: AbortSignal): Promise<void> {
-  const { filter, shapes, list, kernel, memory } = options;
+  const { filter, shapes, list, kernel, memory, cold } = options;
   if (memory) return await printMemory();
+  if (cold) return await coldStart(signal);
   if (options.shader !== undefined && kernel === undefined)
     throw new UsageError("--shader says which shader --kernel replaces; give that, too");
   const choose = () => chooseCases(list ? (filter ?? "") : filter, shapes);
@@ -116,6 +121,15 @@ async function printMemory(): Promise<void> {
   using device = await openDevice({}, benchPlatform());
   print(`${device.info.name} · planned, not taken`);
   for (const line of table(MEMORY_COLUMNS, memoryTexts(memoryRows(device)))) print(line);
+}
+
+async function coldStart(signal: AbortSignal): Promise<void> {
+  if (!isUncached()) {
+    process.exitCode = await runUncached();
+    return;
+  }
+  using device = await openDevice({}, benchPlatform());
+  await printCold(device, signal);
 }
 
 async function measureCases(cases: readonly Case[], options: Options, signal: AbortSignal): Promise<void> {
