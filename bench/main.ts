@@ -136,7 +136,7 @@ async function measureCases(cases: readonly Case[], options: Options, signal: Ab
   const { rounds, json, compare, report: page } = options;
   const before = compare === undefined ? undefined : await readReport(compare);
   for (const path of [json, page]) if (path !== undefined) await checkTarget(path);
-  using device = await openDevice({}, benchPlatform());
+  using device = await openDevice({ tuning: false }, benchPlatform());
   const all = [...rooflineCases(device), ...cases];
   const results = await measure(device, all, { rounds, signal, onStep: showStatus });
   const report = makeReport(device, rounds, results);
@@ -153,8 +153,8 @@ async function compareKernel(path: string, choose: () => Case[], options: Option
   const text = await readFile(path, "utf8").catch((cause: Error) => {
     throw new Error(`the shader ${path} cannot be read: ${cause.message}`, { cause });
   });
-  using builtIn = await openDevice({}, benchPlatform());
-  using own = await openDevice({}, { ...benchPlatform(new Map([[shader, text]])), warn: () => {} });
+  using builtIn = await openDevice({ tuning: false }, benchPlatform());
+  using own = await openDevice({ tuning: false }, { ...benchPlatform(new Map([[shader, text]])), warn: () => {} });
   const again = choose();
   const used = choose().map((subject, i) => ({ subject, i, shaders: shadersOf(builtIn, subject) }));
   const pairs = used

@@ -23,6 +23,7 @@ export * from "./graph/ops/index.js";
 export { Parameters } from "./graph/parameters.js";
 export { compile, type Data, type Plan, type PlanProgress, plan, type RunOptions } from "./graph/plan.js";
 export { constant, GraphError, noGrad, scope, type Tensor, type Variable } from "./graph/tensor.js";
+export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune.js";
 export { detach, reshape } from "./graph/view.js";
 export { createImage, type Image } from "./image/image.js";
 export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
@@ -30,9 +31,17 @@ export { resizeBicubic } from "./image/resize.js";
 export { MASA, type MasaConfig } from "./masa/config.js";
 export { Discriminator } from "./masa/discriminator.js";
 export { Masa, type MasaInputs, type MasaOptions } from "./masa/masa.js";
-export { type UpscaleOptions, type UpscaleRequest, type UpscaleResult, upscale } from "./masa/upscale.js";
+export {
+  type UpscaleOptions,
+  type UpscaleRequest,
+  type UpscaleResult,
+  upscale,
+  upscaleChoices,
+} from "./masa/upscale.js";
 export { Vgg19, type VggLayer } from "./masa/vgg.js";
-export { openDevice } from "./platform/node.js";
+export { type OpenOptions, openDevice } from "./platform/node.js";
+export { keepChoices } from "./platform/tuning.js";
+export { stepChoices } from "./train/choices.js";
 export { ConfigError, PRESETS, type TrainChanges, type TrainConfig, trainConfig } from "./train/config.js";
 export { DataError } from "./train/data/errors.js";
 export { type Case, findTestData, findTrainingData, type Pair, type TestData } from "./train/data/layouts.js";

@@ -11,6 +11,7 @@ import { addExport } from "./export.js";
 import { addPairs } from "./pairs.js";
 import { addReproduce } from "./reproduce.js";
 import { addTrain } from "./train.js";
+import { addTune } from "./tune.js";
 import { addUpscale } from "./upscale.js";
 
 const EXAMPLES = `
@@ -21,6 +22,7 @@ Examples:
   masa evaluate --data CUFED5 --weights run/checkpoints/best.safetensors
   masa explain --lr small.png --ref sharp.png --out why      pictures of what was matched, and why
   masa conformance test/golden   compares every operation here with the official PyTorch code
+  masa tune                      finds the fastest variants of the kernels on this adapter
   masa doctor                    what this machine can run, and what to do where it cannot
 
 'masa help <command>' has more examples. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated.
@@ -39,7 +41,7 @@ function createProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   const use = [addUpscale, addDemo, addPairs, addTrain, addEvaluate, addExplain, addExport];
-  for (const add of [...use, addConformance, addReproduce, addDoctor]) add(program);
+  for (const add of [...use, addConformance, addReproduce, addDoctor, addTune]) add(program);
   return program;
 }
 

@@ -18,6 +18,7 @@ import {
 import type { StepEvent, TrainEvents, ValidationEvent } from "../train/run.js";
 import { addCommand, formatDuration, Progress, pathArgument, runCommand, UsageError } from "./command.js";
 import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
+import { tuneFirst, tuneOption } from "./tuning.js";
 
 const EXAMPLES = `
 Presets (${DEFAULT_PRESET} unless another is given; options and the config file change single values):
@@ -54,6 +55,7 @@ interface Options extends Partial<Record<TrainKey, unknown>> {
   readonly resume?: boolean;
   readonly adapter?: string;
   readonly profile?: ProfileOption;
+  readonly tune?: number;
 }
 
 export function addTrain(program: Command): void {
@@ -69,12 +71,13 @@ export function addTrain(program: Command): void {
     command.option(`--${kebab(key)} <${argument}>`, help + official, (text) => checked(key, text));
   }
   addProfileOption(command, `steps ${WARM_UP + 1} to ${WARM_UP + PROFILED}`);
+  tuneOption(command);
   const action = (signal: AbortSignal, options: Options) => trainFiles(signal, options).catch(asUsage);
   command.addHelpText("after", EXAMPLES + PROFILE_HELP).action(runCommand("train", action));
 }
 
 /** A configuration that cannot be meant is wrong usage, whether it stands on the command line or in a file. */
-function asUsage(error: unknown): never {
+export function asUsage(error: unknown): never {
   throw error instanceof ConfigError ? new UsageError(error.message, { cause: error }) : error;
 }
 
@@ -91,19 +94,22 @@ function checked(key: string, text: string): unknown {
 }
 
 async function trainFiles(signal: AbortSignal, options: Options): Promise<void> {
-  const { out, config: file, resume = false, adapter, profile, ...given } = options;
+  const { out, config: file, resume = false, adapter, profile, tune, ...given } = options;
   const { openDevice } = await import("../platform/node.js");
   const { train } = await import("../train/run.js");
+  const { stepChoices } = await import("../train/choices.js");
   const { checkTarget } = await import("../files/atomic.js");
   const { Profiler } = await import("../gpu/profiler.js");
   const changes = { ...(file !== undefined && (await readConfigFile(file))), ...given };
   // What cannot be meant is told before a GPU is opened. A run that goes on has the rest of its configuration.
-  if (!resume) trainConfig(changes);
+  const config = resume ? undefined : trainConfig(changes);
   if (typeof profile === "string") await checkTarget(profile);
   const device = await openDevice({ adapter });
   const display = new Display();
   try {
     display.say(`adapter: ${device.info.name}`);
+    if (tune && config) await tuneFirst(device, stepChoices(device, config), tune, signal);
+    else if (tune) display.say("a run that goes on keeps the variants that it began with: nothing is tuned");
     const steps = profile && new StepProfile(await Profiler.create(device), profile, display);
     const { step, stopped, skipped, best, checkpoint } = await train(device, {
       ...{ out, config: changes as TrainChanges, resume, signal },

@@ -15,6 +15,7 @@ import {
   UsageError,
 } from "./command.js";
 import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
+import { tuneFirst, tuneOption } from "./tuning.js";
 
 const EXAMPLES = `
 Examples:
@@ -35,6 +36,7 @@ export interface UpscaleArguments {
   readonly hr?: string;
   readonly adapter?: string;
   readonly profile?: ProfileOption;
+  readonly tune?: number;
 }
 
 export function addUpscale(program: Command): void {
@@ -50,6 +52,7 @@ export function addUpscale(program: Command): void {
     )
     .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's", pathArgument)
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)");
+  tuneOption(command);
   addProfileOption(command, "a second run of the network")
     .addHelpText("after", EXAMPLES + PROFILE_HELP)
     .action(runCommand("upscale", (signal, options: UpscaleArguments) => upscaleFiles(options, signal)));
@@ -106,11 +109,11 @@ async function checkOutputs({ lr, ref, hr, weights, out, compare, profile }: Ups
 }
 
 async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArguments, signal: AbortSignal) {
-  const { weights, adapter, profile } = options;
+  const { weights, adapter, profile, tune } = options;
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
   const { Profiler } = await import("../gpu/profiler.js");
-  const { upscale } = await import("../masa/upscale.js");
+  const { upscale, upscaleChoices } = await import("../masa/upscale.js");
   const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const device = await openDevice({ adapter });
@@ -120,6 +123,7 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
     signal.throwIfAborted();
     const masa = await network(device);
     say("weights", weights ?? SHIPPED);
+    if (tune) await tuneFirst(device, upscaleChoices(device, masa, { lr, refs }), tune, signal);
     const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
     const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
     const profiler = profile && (await Profiler.create(device));

@@ -3,7 +3,7 @@
  * takes a GPU that works on one for two seconds for hung: a batch has many small dispatches, or few large ones.
  */
 import type { Batch, Command } from "../gpu/device.js";
-import type { PlannedDispatch } from "./dispatches.js";
+import { type PlannedDispatch, workOf } from "./dispatches.js";
 
 /** How far a run is: `done` of `total` dispatches of a stage. A stage is an outermost `scope` of the graph. */
 export interface PlanProgress {
@@ -18,8 +18,6 @@ export interface StageBatch extends Batch, PlanProgress {}
 const MOST_DISPATCHES = 64;
 /** FLOP of a batch, unless one dispatch alone has more: a third of a second for a GPU that does 50 GFLOP/s. */
 const MOST_WORK = 2 ** 34;
-/** FLOP that take as long as moving a byte. */
-const FLOPS_PER_BYTE = 16;
 
 /** Cuts the commands of `dispatches` into batches. */
 export function batchesOf(commands: readonly Command[], dispatches: readonly PlannedDispatch[]): StageBatch[] {
@@ -41,8 +39,7 @@ function batchEnd(dispatches: readonly PlannedDispatch[], first: number, end: nu
   const most = Math.min(end, first + MOST_DISPATCHES);
   let work = 0;
   for (let i = first; i < most; i++) {
-    const { flops = 0, bytes } = dispatches[i] as PlannedDispatch;
-    work += Math.max(flops, FLOPS_PER_BYTE * bytes);
+    work += workOf(dispatches[i] as PlannedDispatch);
     if (i > first && work > MOST_WORK) return i;
   }
   return most;

@@ -30,6 +30,15 @@ export interface PlannedDispatch extends Dispatch {
 /** A choice between variants, with the operation that asked for it. */
 export interface PlanChoice extends Choice {
   readonly node: Node;
+  /** Of the operation, in FLOP: an estimate from what its dispatches compute and move. */
+  readonly work: number;
+}
+
+/** FLOP that take as long as moving a byte. */
+const FLOPS_PER_BYTE = 16;
+
+export function workOf({ flops = 0, bytes }: PlannedDispatch): number {
+  return Math.max(flops, FLOPS_PER_BYTE * bytes);
 }
 
 /** WebGPU's default alignment of uniform offsets. */
@@ -66,9 +75,12 @@ export function recordNodes(
     const { operation, inputs, outputs: results, attributes, scope } = node;
     recorder.label = scope ? `${scope}/${operation.name}` : operation.name;
     operation.kernel?.(recorder, inputs, results, attributes);
-    for (const dispatch of recorder.dispatches.slice(dispatches.length))
-      dispatches.push({ ...dispatch, scope, bytes: boundBytes(dispatch) });
-    for (const choice of recorder.choices.slice(choices.length)) choices.push({ ...choice, node });
+    const planned = recorder.dispatches
+      .slice(dispatches.length)
+      .map((dispatch) => ({ ...dispatch, scope, bytes: boundBytes(dispatch) }));
+    dispatches.push(...planned);
+    const work = planned.reduce((sum, dispatch) => sum + workOf(dispatch), 0);
+    for (const choice of recorder.choices.slice(choices.length)) choices.push({ ...choice, node, work });
   }
   return { dispatches, choices };
 }

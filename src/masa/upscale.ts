@@ -2,7 +2,7 @@
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
 import { type Profiler, phase } from "../gpu/profiler.js";
-import { compile, type Data, type PlanProgress } from "../graph/plan.js";
+import { compile, type Data, type PlanChoice, type PlanProgress, plan } from "../graph/plan.js";
 import { scope } from "../graph/tensor.js";
 import { ImageError } from "../image/errors.js";
 import {
@@ -19,6 +19,7 @@ import {
 } from "../image/image.js";
 import { downscale, padCentred, padEnd, REF_MULTIPLE, SCALE, stackReferences } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
+import type { Shape } from "../kernels/kernel.js";
 import { MASA } from "./config.js";
 import type { Masa, MasaInputs } from "./masa.js";
 import { extract } from "./matching.js";
@@ -111,8 +112,7 @@ export async function upscale(
   { onMemory, profiler, ...watch }: UpscaleOptions = {},
 ): Promise<UpscaleResult> {
   const { lr, ref, refDown, window } = preparePair(request, masa.config.blockSize);
-  const shape = ({ width, height }: Image) => [1, 3, height, width];
-  const shapes = { lr: shape(lr), ref: shape(ref), refDown: shape(refDown) };
+  const shapes = shapesOf({ lr, ref, refDown });
   const build = (inputs: MasaInputs) => upscaleGraph(masa, inputs);
   const plan = await phase(profiler, "compile", () => compile(device, shapes, build, { onMemory }));
   try {
@@ -133,6 +133,17 @@ export async function upscale(
   } finally {
     plan.dispose();
   }
+}
+
+/** The choices between variants of kernels that a request makes, for the tuner; takes no GPU memory. */
+export function upscaleChoices(device: Device, masa: Masa, request: UpscaleRequest): readonly PlanChoice[] {
+  const shapes = shapesOf(preparePair(request, masa.config.blockSize));
+  return plan(device, shapes, (inputs: MasaInputs) => upscaleGraph(masa, inputs)).choices;
+}
+
+function shapesOf({ lr, ref, refDown }: Omit<PreparedPair, "window">): Record<keyof MasaInputs, Shape> {
+  const shape = ({ width, height }: Image) => [1, 3, height, width];
+  return { lr: shape(lr), ref: shape(ref), refDown: shape(refDown) };
 }
 
 /** What `upscale` computes: the picture, the reference's pixels where they were matched, and each LR pixel's similarity. */

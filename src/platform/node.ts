@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Device, type DeviceOptions, NO_ADAPTER, type Platform } from "../gpu/device.js";
 import { NoAdapterError, ShaderError } from "../gpu/errors.js";
 import { pacePolling } from "./polling.js";
+import { keptChoices } from "./tuning.js";
 
 const SHADERS = new URL("../../../shaders/", import.meta.url);
 const sources = new Map<string, string>();
@@ -75,10 +76,25 @@ export async function adapterNames(): Promise<string[]> {
   return [];
 }
 
+export interface OpenOptions extends DeviceOptions {
+  /**
+   * Whether to take the variants of kernels that `masa tune` found on this adapter (tuning.ts); default yes, unless the
+   * environment variable `MASA_TUNING` is `off`. They fix the order of sums: without them, all machines of one kind round
+   * alike.
+   */
+  readonly tuning?: boolean | undefined;
+}
+
 /**
  * Opens a GPU device in Node. The adapter is the one whose name contains `options.adapter` or, without it, the
  * environment variable `MASA_ADAPTER`; otherwise the system's first. Throws `NoAdapterError`.
  */
-export function openDevice(options: DeviceOptions = {}, platform: Platform = nodePlatform): Promise<Device> {
-  return Device.open(platform, { ...options, adapter: options.adapter ?? (process.env.MASA_ADAPTER || undefined) });
+export async function openDevice(
+  { tuning = process.env.MASA_TUNING !== "off", ...options }: OpenOptions = {},
+  platform: Platform = nodePlatform,
+): Promise<Device> {
+  const adapter = options.adapter ?? (process.env.MASA_ADAPTER || undefined);
+  const device = await Device.open(platform, { ...options, adapter });
+  if (tuning) for (const [key, variant] of await keptChoices(device)) device.choices.set(key, variant);
+  return device;
 }

@@ -50,6 +50,7 @@ const ALLOWED = [
   ["files", "sharp"],
   ["platform", "webgpu"],
   ["platform", "../gpu/device.js"],
+  ["platform", "../files/atomic.js"],
   ["train", "../masa/masa.js"],
   ["train", "../files/images.js"],
   ["conformance", "../reference/conv2d.js"],

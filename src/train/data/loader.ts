@@ -39,6 +39,13 @@ export interface LoaderOptions {
   readonly script?: URL | undefined;
 }
 
+/** The shapes of a batch of `n` samples whose HR images have sides of `large` pixels. */
+export function batchShapes(n: number, large: number): Record<keyof Tensors, [number, number, number, number]> {
+  const small = large / SCALE;
+  const [hr, lr] = [[n, 3, large, large] as const, [n, 3, small, small] as const];
+  return { lr: [...lr], hr: [...hr], ref: [...hr], refDown: [...lr] };
+}
+
 export class Loader {
   readonly size: number;
   /** Every pair is seen once in an epoch, but for the last few that fill no batch. */
@@ -71,10 +78,8 @@ export class Loader {
   }
 
   /** The shapes of a batch's tensors. */
-  get shapes(): Record<keyof Tensors, [number, number, number, number]> {
-    const [n, large, small] = [this.#options.batch, this.size, this.size / SCALE];
-    const [hr, lr] = [[n, 3, large, large] as const, [n, 3, small, small] as const];
-    return { lr: [...lr], hr: [...hr], ref: [...hr], refDown: [...lr] };
+  get shapes(): ReturnType<typeof batchShapes> {
+    return batchShapes(this.#options.batch, this.size);
   }
 
   /**

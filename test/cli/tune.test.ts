@@ -1,0 +1,125 @@
+/** `masa tune`, and `--tune` of other commands, with a cache folder of their own. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "chai";
+import { writeImage } from "../../src/files/images.js";
+import { writeSafetensors } from "../../src/files/safetensors.js";
+import { FileTensor } from "../../src/files/tensor.js";
+import { createImage } from "../../src/image/image.js";
+import { Masa } from "../../src/masa/masa.js";
+import { fillNoise, inFolder } from "../files/golden.js";
+import { masa } from "./masa.js";
+
+/** The smallest network's shapes, and so little time that most of it is left for the next call. */
+const SHORT = ["--lr", "8x8", "--ref", "32x32", "--budget", "3"];
+
+const SMALL = { channels: 4, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1] } as const;
+
+const env = (folder: string) => ({ XDG_CACHE_HOME: folder, MASA_TUNING: "" });
+const cache = (folder: string) => join(folder, "masa-webgpu", "tuning.json");
+const keptIn = (folder: string) => {
+  const { adapters } = JSON.parse(readFileSync(cache(folder), "utf8"));
+  return Object.values(adapters as Record<string, { choices: Record<string, string> }>).flatMap(({ choices }) =>
+    Object.keys(choices),
+  );
+};
+
+describe("masa tune", () => {
+  it("refuses what cannot be meant", async () => {
+    const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+      [["--lr", "8"], /Give two whole numbers, as 480x320/],
+      [["--ref", "0x8"], /Give two whole numbers/],
+      [["--budget", "0"], /Give a whole number, 1 or more/],
+      [["--batch", "2"], /--batch belongs to --train/],
+      [["--train", "--lr", "8x8"], /--lr belongs to no training/],
+      [["--train", "--batch", "3", "--micro-batch", "2"], /microBatch is 2, which does not divide batch, 3/],
+      [["--train", "--preset", "huge"], /Allowed choices are/],
+    ];
+    await Promise.all(
+      cases.map(([args, message]) =>
+        inFolder(async (folder) => {
+          const { code, stderr } = await masa(["tune", ...args], env(folder));
+          expect(stderr)
+            .to.match(/^masa tune: /m)
+            .and.match(message);
+          expect(code, args.join(" ")).to.equal(2);
+          expect(existsSync(cache(folder))).to.equal(false);
+        }),
+      ),
+    );
+  });
+
+  it("measures, keeps, goes on with the rest, lists and forgets", () =>
+    inFolder(async (folder) => {
+      const first = await masa(["tune", ...SHORT], env(folder));
+      expect(first.code, first.stderr).to.equal(0);
+      expect(first.stdout).to.match(/^adapter: .+\nenlarging 8×8 with a reference of 32×32\n/);
+      const left = Number(/(\d+) of \d+ choices are left/.exec(first.stdout)?.[1] ?? 0);
+      const found = existsSync(cache(folder)) ? keptIn(folder) : [];
+
+      const all = await masa(["tune", ...SHORT.slice(0, 4), "--budget", "100"], env(folder));
+      expect(all.stdout, all.stderr).to.match(/^operation +uses +default +chosen +gain +others$/m);
+      expect(all.stdout).to.match(/^convolve \d+→\d+ 3×3 s1 p1 d1 \[1,\d+,\d+,\d+\] +\d+ .* [\d.]+ ms/m);
+      expect(all.stdout).to.match(/^together .+, with the defaults .+: [\d.]+ % less$/m);
+      expect(all.stdout).not.to.match(/are left/);
+      const keys = keptIn(folder);
+      expect(keys).to.include.members(found);
+      expect(keys.length - found.length).to.equal(left);
+
+      const again = await masa(["tune", ...SHORT], env(folder));
+      expect(again.stdout).to.match(/all choices were made before; --clear forgets them\n$/);
+      const list = await masa(["tune", "--list"], env(folder));
+      for (const key of keys) expect(list.stdout).to.include(`${key} `);
+      expect(list.stdout).to.include(`${keys.length} choices in ${cache(folder)}`);
+
+      expect((await masa(["tune", "--clear"], env(folder))).stdout).to.include("forgotten");
+      expect((await masa(["tune", "--list"], env(folder))).stdout).to.match(/nothing is kept for it\n$/);
+    })).timeout(300_000);
+
+  it("keeps what it has when it is interrupted", () =>
+    inFolder(async (folder) => {
+      const args = ["tune", "--lr", "80x80", "--budget", "1000"];
+      const { code, stderr } = await masa(args, env(folder), (child) => {
+        child.stdout?.once("data", () => setTimeout(() => child.kill("SIGINT"), 4000));
+      });
+      expect(code, stderr).to.equal(130);
+      expect(stderr).to.match(/masa tune: stopping; .*\n(.*\n)*masa tune: interrupted\n$/);
+    }));
+
+  it("is refused a cache folder that cannot be one, before it measures", () =>
+    inFolder(async (folder) => {
+      writeFileSync(join(folder, "masa-webgpu"), "a file");
+      const { code, stderr, stdout } = await masa(["tune", ...SHORT], env(folder));
+      expect(code).to.equal(1);
+      expect(stderr).to.match(/^masa tune: cannot create the folder .*masa-webgpu: a file has this name/m);
+      expect(stdout).not.to.include("enlarging");
+    }));
+});
+
+describe("masa upscale --tune", () => {
+  it("tunes for its images, keeps what it found, and does not depend on that", () =>
+    inFolder(async (folder) => {
+      const noise = (side: number) => fillNoise(createImage(side, side, 3, 8), side);
+      await writeImage(join(folder, "lr.png"), noise(8));
+      await writeImage(join(folder, "ref.png"), noise(32));
+      const weights = new Masa(SMALL).parameters.all.map(({ name, shape, size }) => {
+        const values = Float32Array.from({ length: size }, (_, i) => 0.01 * Math.sin(i));
+        return [name, FileTensor.of("F32", shape, values)] as const;
+      });
+      await writeSafetensors(join(folder, "w.safetensors"), new Map(weights));
+      const images = ["--lr", "lr.png", "--ref", "ref.png", "--weights", "w.safetensors"];
+      const args = ["upscale", ...images, "--tune", "90", "--out"];
+      const kept = await masa([...args, "a.png"], env(folder), undefined, folder);
+      expect(kept.code, kept.stderr).to.equal(0);
+      expect(keptIn(folder)).not.to.deep.equal([]);
+
+      const blocked = join(folder, "blocked");
+      await mkdir(blocked);
+      writeFileSync(join(blocked, "masa-webgpu"), "a file");
+      const { code, stderr } = await masa([...args, "b.png"], env(blocked), undefined, folder);
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.match(/^masa: what the tuner found is not kept: cannot create the folder /m);
+      expect(existsSync(join(folder, "b.png"))).to.equal(true);
+    })).timeout(300_000);
+});
