@@ -26,6 +26,7 @@ import {
   rows,
 } from "./report.js";
 import { rooflineCases } from "./roofline.js";
+import { printScaling } from "./scaling.js";
 
 const EXAMPLES = `
 Examples:
@@ -37,6 +38,7 @@ Examples:
   npm run bench -- --filter "conv2d forward" --kernel mine.wgsl --shader conv2d_tiles
   npm run bench -- --memory                          GPU memory of training and upscaling
   npm run bench -- --cold                            time until everything is compiled, in a process without caches
+  npm run bench -- --scaling                         exponents of time over image areas and batch, by stage
 
 Columns:
   min ms, median  of the rounds, by the GPU's timestamps where it has them, else by the clock
@@ -67,6 +69,7 @@ interface Options {
   readonly list?: true;
   readonly memory?: true;
   readonly cold?: true;
+  readonly scaling?: true;
   readonly json?: string;
   readonly compare?: string;
   readonly report?: string;
@@ -91,6 +94,7 @@ const program = new Command("npm run bench --")
   .option("--list", "print the cases instead of running them")
   .option("--memory", "print instead what GPU memory the official network needs to train and to upscale; takes none")
   .option("--cold", "time instead what compiling all pipelines of the official training step takes, without caches")
+  .option("--scaling", "fit instead how time grows with the areas of LR and Ref and with the batch")
   .addHelpText("after", EXAMPLES)
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bench: ")) })
   .exitOverride();
@@ -104,9 +108,10 @@ function readShapes(text: string, before: readonly Sides[] = []): readonly Sides
 }
 
 async function bench(options: Options, signal: AbortSignal): Promise<void> {
-  const { filter, shapes, list, kernel, memory, cold } = options;
+  const { filter, shapes, list, kernel, memory, cold, scaling } = options;
   if (memory) return await printMemory();
   if (cold) return await coldStart(signal);
+  if (scaling) return await fitScaling(options.rounds, signal);
   if (options.shader !== undefined && kernel === undefined)
     throw new UsageError("--shader says which shader --kernel replaces; give that, too");
   const choose = () => chooseCases(list ? (filter ?? "") : filter, shapes);
@@ -130,6 +135,11 @@ async function coldStart(signal: AbortSignal): Promise<void> {
   }
   using device = await openDevice({}, benchPlatform());
   await printCold(device, signal);
+}
+
+async function fitScaling(rounds: number, signal: AbortSignal): Promise<void> {
+  using device = await openDevice({}, benchPlatform());
+  await printScaling(device, { rounds, signal, onStep: showStatus });
 }
 
 async function measureCases(cases: readonly Case[], options: Options, signal: AbortSignal): Promise<void> {

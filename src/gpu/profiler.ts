@@ -138,6 +138,13 @@ export class Profiler {
     return performance.now() - this.#made;
   }
 
+  /** Forgets what was measured. */
+  clear(): void {
+    this.#dispatches.length = 0;
+    this.#phases.length = 0;
+    this.#runs = 0;
+  }
+
   /** Sums over the dispatches that `kind` gives the same name, in order of first use. */
   totals(kind: (dispatch: ProfiledDispatch) => string): Map<string, Total> {
     const totals = new Map<string, Total>();
