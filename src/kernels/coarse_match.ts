@@ -112,7 +112,7 @@ function scoreStrips(recorder: Recorder, match: CoarseMatch, queries: Operand) {
     shader: "coarse_match_strips",
     constants: { ...constantsOf(dilations), REACH: reach },
     params: { groups: Math.ceil(C / 4), Hr, Wr, strips, rows, columns, Q, dilations: dilations.length },
-    bindings: { queries, quads: quads(recorder, ref, { top: reach, left: reach, rows, columns }), norms, ...best },
+    bindings: { queries, quads: quads(recorder, [ref], { top: reach, left: reach, rows, columns }), norms, ...best },
     workgroups: [tiles, Q / QUERIES.strips, N],
     flops: flopsOf(match),
   });

@@ -9,9 +9,11 @@
  *   transpose         input gradient       forward
  *   weightGradient    weight gradient      weight gradient, x and dy exchanged
  */
-import { gatherConvolution, gatherTransposition, gatherVariants } from "./convolution_gather.js";
+import { adjointGather, forwardGather, type Gather } from "./convolution_gather.js";
+import { gatherStrips, stripsFit } from "./convolution_strips.js";
+import { gatherTiles } from "./convolution_tiles.js";
 import { weightGradient as sumWeightGradient, weightGradientVariants } from "./convolution_weight_gradient.js";
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { cpuFirst, elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 import { winogradConvolution, winogradPays, winogradSuits, winogradWeightGradient } from "./winograd.js";
 
 /** How the kernel's window moves, the same along both sides. */
@@ -48,6 +50,18 @@ function variants<Name extends string>(products: number, fast: readonly [Name, .
   return (products < MOST_PLAIN ? [...fast, "plain"] : fast) as Names;
 }
 
+/**
+ * strips: a thread computes a row of pixels from registers and subgroup broadcasts; for adapters that compute on the CPU.
+ * tiles: a workgroup shares pixels and weights through its memory; for GPUs.
+ */
+const GATHER = { strips: gatherStrips, tiles: gatherTiles } as const;
+
+function gatherVariants({ machine }: Recorder, task: Gather) {
+  return stripsFit(machine, task)
+    ? cpuFirst<keyof typeof GATHER>(machine, ["strips"], ["tiles"])
+    : (["tiles"] as [keyof typeof GATHER]);
+}
+
 /** Multiply-adds of a convolution that makes y, or the output whose gradient y is, of so many channels. */
 function products(y: Operand, channels: number, weight: Operand): number {
   const [, , KH, KW] = weight.shape as Sides;
@@ -64,13 +78,14 @@ function describe(x: Operand, concat: Operand | undefined, weight: Operand, { st
 /** y = f(x ⋆ weight + bias + residual). */
 export function convolve(recorder: Recorder, convolution: Convolution): void {
   const { x, concat, weight, y, window } = convolution;
-  const direct = gatherVariants(recorder.machine);
+  const task = forwardGather(convolution);
+  const direct = gatherVariants(recorder, task);
   const fast = winogradSuits(weight, window) ? ([...direct, "winograd"] as const) : direct;
   const candidates = variants(products(y, weight.shape[1] as number, weight), fast);
   const variant = recorder.choose(`convolve ${describe(x, concat, weight, window)}`, candidates);
   if (variant === "plain") convolvePlain(recorder, convolution);
   else if (variant === "winograd") winogradConvolution(recorder, convolution);
-  else gatherConvolution(recorder, convolution, variant);
+  else GATHER[variant](recorder, task);
 }
 
 function convolvePlain(recorder: Recorder, convolution: Convolution): void {
@@ -106,10 +121,11 @@ export interface Transposition {
 /** y = f(the adjoint of · ⋆ weight, applied to x, + bias). */
 export function transpose(recorder: Recorder, transposition: Transposition): void {
   const { x, weight, y, window } = transposition;
-  const candidates = variants(products(x, y.shape[1] as number, weight), gatherVariants(recorder.machine));
+  const task = adjointGather(transposition);
+  const candidates = variants(products(x, y.shape[1] as number, weight), gatherVariants(recorder, task));
   const variant = recorder.choose(`transpose ${describe(y, undefined, weight, window)}`, candidates);
   if (variant === "plain") transposePlain(recorder, transposition);
-  else gatherTransposition(recorder, transposition, variant);
+  else GATHER[variant](recorder, task);
 }
 
 function transposePlain(recorder: Recorder, transposition: Transposition): void {

@@ -7,29 +7,12 @@
  * u = p·s + phase meets only the taps with i·dilation ≡ phase + padding (mod s), and no zero is ever multiplied.
  */
 import type { Convolution, Transposition, Window } from "./convolution.js";
-import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
-
-/**
- * strips: a thread computes a row of so many pixels from registers and subgroup broadcasts; for adapters that compute on
- * the CPU. tiles: a workgroup shares so many pixels × output channels through its memory; for GPUs.
- */
-const STRIPS = { "strips 8": { PIXELS: 8 } } as const;
-const TILES = { "tiles 64×64": {} } as const;
-
-export type GatherVariant = keyof typeof STRIPS | keyof typeof TILES;
-
-/** The variants that a machine can run, the default first. */
-export function gatherVariants({ software, subgroupMinSize }: Machine): [GatherVariant, ...GatherVariant[]] {
-  const strips = Object.keys(STRIPS) as GatherVariant[];
-  const tiles = Object.keys(TILES) as [GatherVariant];
-  if (subgroupMinSize < 8) return tiles;
-  return (software ? [...strips, ...tiles] : [...tiles, ...strips]) as [GatherVariant];
-}
+import type { Operand } from "./kernel.js";
 
 type Sides = [number, number, number, number];
 
-/** One side (rows or columns) of a gather. */
-interface Side {
+/** One side (rows or columns) of a phase. */
+export interface Side {
   /** Outputs p = 0 … count − 1, written at p·outStep + out. */
   readonly count: number;
   readonly outStep: number;
@@ -44,40 +27,50 @@ interface Side {
   readonly tapStride: number;
 }
 
-interface Gather {
-  readonly x: Operand;
-  readonly concat?: Operand | undefined;
-  readonly packed: Operand;
-  readonly bias?: Operand | undefined;
-  readonly residual?: Operand | undefined;
-  readonly y: Operand;
-  readonly slope: number;
+/** Where the weight of output channel o, input channel c and tap 0 is: start + o·o_stride + c·c_stride. */
+export interface WeightStrides {
+  readonly start: number;
+  readonly o_stride: number;
+  readonly c_stride: number;
+}
+
+/** Outputs that meet the same taps. */
+export interface Phase {
   readonly rows: Side;
   readonly columns: Side;
 }
 
-/** `convolve` of convolution.ts. */
-export function gatherConvolution(recorder: Recorder, convolution: Convolution, variant: GatherVariant): void {
-  const { weight, y, window } = convolution;
-  const [O, C, KH, KW] = weight.shape as Sides;
-  const [, , P, Q] = y.shape as Sides;
-  const rows = forwardSide(P, KH, window);
-  const columns = forwardSide(Q, KW, window);
-  const packed = pack(recorder, weight, O, C, rows, columns, { start: 0, o_stride: C * KH * KW, c_stride: KH * KW });
-  gather(recorder, { ...convolution, packed, rows, columns }, variant);
+export interface Gather {
+  /** Inputs, whose channels follow each other. */
+  readonly sources: readonly Operand[];
+  readonly weight: Operand;
+  readonly strides: WeightStrides;
+  readonly bias?: Operand | undefined;
+  readonly residual?: Operand | undefined;
+  readonly y: Operand;
+  readonly slope: number;
+  readonly phases: readonly Phase[];
 }
 
-/** `transpose` of convolution.ts. */
-export function gatherTransposition(recorder: Recorder, transposition: Transposition, variant: GatherVariant): void {
+/** `convolve` of convolution.ts as a gather. */
+export function forwardGather(convolution: Convolution): Gather {
+  const { x, concat, weight, y, window } = convolution;
+  const [, C, KH, KW] = weight.shape as Sides;
+  const [, , P, Q] = y.shape as Sides;
+  const phases = [{ rows: forwardSide(P, KH, window), columns: forwardSide(Q, KW, window) }];
+  const strides = { start: 0, o_stride: C * KH * KW, c_stride: KH * KW };
+  return { ...convolution, sources: concat ? [x, concat] : [x], strides, phases };
+}
+
+/** `transpose` of convolution.ts as a gather. */
+export function adjointGather(transposition: Transposition): Gather {
   const { x, weight, first, y, window } = transposition;
-  const [O, channels, KH, KW] = weight.shape as Sides;
-  const [, C, H, W] = y.shape as Sides;
+  const [, channels, KH, KW] = weight.shape as Sides;
+  const [, , H, W] = y.shape as Sides;
   const strides = { start: first * KH * KW, o_stride: KH * KW, c_stride: channels * KH * KW };
-  for (const rows of adjointSides(H, KH, window))
-    for (const columns of adjointSides(W, KW, window)) {
-      const packed = pack(recorder, weight, C, O, rows, columns, strides);
-      gather(recorder, { ...transposition, x, packed, rows, columns }, variant);
-    }
+  const columns = adjointSides(W, KW, window);
+  const phases = adjointSides(H, KH, window).flatMap((rows) => columns.map((side) => ({ rows, columns: side })));
+  return { ...transposition, sources: [x], strides, phases };
 }
 
 function forwardSide(count: number, taps: number, { stride, padding, dilation }: Window): Side {
@@ -108,118 +101,20 @@ function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
-/** Output channels that lie side by side in the packed weights. */
-const GROUP = 16;
-
-function pack(
-  recorder: Recorder,
-  weight: Operand,
-  O: number,
-  C: number,
-  rows: Side,
-  columns: Side,
-  { start, o_stride, c_stride }: { start: number; o_stride: number; c_stride: number },
-): Operand {
-  const KW = weight.shape[3] as number;
-  const groups = Math.ceil(O / GROUP);
-  const taps = Math.max(1, rows.taps * columns.taps);
-  const packed = recorder.scratch(`weights of phase ${rows.out} ${columns.out}`, [groups, C, taps, GROUP]);
-  recorder.dispatch({
-    shader: "conv2d_pack",
-    params: {
-      ...{ count: elements(packed.shape), O, C, KH: Math.max(1, rows.taps), KW: Math.max(1, columns.taps) },
-      ...{ start: start + rows.tap * KW + columns.tap, o_stride, c_stride },
-      ...{ i_stride: rows.tapStride * KW, j_stride: columns.tapStride },
-    },
-    bindings: { weight, packed },
-    workgroups: flatGrid(elements(packed.shape)),
-  });
-  return packed;
-}
-
-/** One dispatch or more for each input; all but the first go on from the sums in y. */
-function gather(recorder: Recorder, task: Gather, variant: GatherVariant): void {
-  const sources = [task.x, ...(task.concat ? [task.concat] : [])].flatMap((x) => chunks(x, task, variant));
-  let channel = 0;
-  for (const [i, source] of sources.entries()) {
-    const ends = i === sources.length - 1;
-    const { slope, bias, residual } = ends ? task : { slope: 1, bias: undefined, residual: undefined };
-    sum(recorder, { ...task, ...source, slope, bias, residual, channel }, variant);
-    channel += source.taken;
-  }
-}
-
-/** Some channels of an input. */
-interface Source {
-  readonly x: Operand;
-  readonly first: number;
-  readonly taken: number;
-}
-
-/** Products that `tiles` adds up in one go: its slices are summed one after the other, and long sums lose digits. */
-const CHUNK = 1024;
-
-function chunks(x: Operand, { rows, columns }: Gather, variant: GatherVariant): Source[] {
-  const C = x.shape[1] as number;
-  const products = C * Math.max(1, rows.taps * columns.taps);
-  const count = variant in TILES ? Math.min(C, Math.ceil(products / CHUNK)) : 1;
-  const bound = (i: number) => Math.round((C * i) / count);
-  return Array.from({ length: count }, (_, i) => ({ x, first: bound(i), taken: bound(i + 1) - bound(i) }));
-}
-
-interface Sum extends Omit<Gather, "concat">, Source {
-  /** The packed weights' channel that meets the first one taken of x; above 0, y holds the sums of those before. */
-  readonly channel: number;
-}
-
-function sum(recorder: Recorder, task: Sum, variant: GatherVariant): void {
-  const { x, first, taken, channel, packed, bias, residual, y, slope, rows, columns } = task;
-  const [N, C, H, W] = x.shape as Sides;
+/** What both kernels are told of a phase and the output. */
+export function phaseParams({ bias, residual, y }: Gather, { rows, columns }: Phase) {
   const [, O, P, Q] = y.shape as Sides;
-  const params = {
-    ...{ GH: rows.count, GW: columns.count, C, H, W, channels: packed.shape[1] as number, channel },
-    ...{ KH: rows.taps, KW: columns.taps, in_step: rows.inStep, tap_step: rows.tapStep },
-    ...{ in_row: rows.first, in_column: columns.first },
+  return {
+    ...{ GH: rows.count, GW: columns.count, KH: rows.taps, KW: columns.taps },
+    ...{ in_step: rows.inStep, tap_step: rows.tapStep },
     ...{ O, P, Q, out_step: rows.outStep, out_row: rows.out, out_column: columns.out },
-    ...{
-      adds: Number(channel > 0),
-      has_bias: Number(bias !== undefined),
-      has_residual: Number(residual !== undefined),
-      slope,
-    },
+    ...{ has_bias: Number(bias !== undefined), has_residual: Number(residual !== undefined) },
   };
-  const bindings = { x, packed, bias: bias ?? x, residual: residual ?? x, y };
-  const lines = N * rows.count;
-  const flops = 2 * lines * columns.count * O * taken * rows.taps * columns.taps;
-  if (variant in STRIPS) {
-    const { PIXELS } = STRIPS[variant as keyof typeof STRIPS];
-    const taps = columns.taps % 3 === 0 && rows.inStep === 1 && rows.tapStep === 1 ? 3 : 1;
-    const strips = Math.ceil(columns.count / PIXELS);
-    // As many blocks as rows of taps in one: both sums are short, and so are their rounding errors.
-    const block = Math.max(1, Math.round(Math.sqrt((C * rows.taps * columns.taps) / taps)));
-    recorder.dispatch({
-      shader: "conv2d_strips",
-      constants: { TAPS: `${taps}u`, PIXELS: `${PIXELS}u` },
-      params: { ...params, lines, strips, block },
-      bindings,
-      workgroups: grid(Math.ceil((lines * strips) / 8), Math.ceil(O / GROUP)),
-      flops,
-    });
-  } else {
-    const pixels = lines * columns.count;
-    recorder.dispatch({
-      shader: "conv2d_tiles",
-      params: { ...params, pixels, first, taken },
-      bindings,
-      workgroups: grid(Math.ceil(pixels / 64), Math.ceil(O / 64)),
-      flops,
-    });
-  }
 }
 
 const GROUP_ROW = 32768;
 
-/** `groups` workgroups, folded where they are many, times `layers`. */
-function grid(groups: number, layers: number): [number, number, number] {
-  return groups <= GROUP_ROW ? [groups, 1, layers] : [GROUP_ROW, Math.ceil(groups / GROUP_ROW), layers];
+/** `groups` workgroups, folded into rows where they are many. */
+export function fold(groups: number): [number, number] {
+  return groups <= GROUP_ROW ? [groups, 1] : [GROUP_ROW, Math.ceil(groups / GROUP_ROW)];
 }

@@ -10,16 +10,23 @@ export interface Margin {
   readonly columns: number;
 }
 
-/** x [N, C, H, W] → [N, ⌈C/4⌉, rows, columns, 4]. */
-export function quads(recorder: Recorder, x: Operand, { top, left, rows, columns }: Margin): Operand {
-  const [N, C, H, W] = x.shape as [number, number, number, number];
-  const groups = Math.ceil(C / 4);
-  const packed = recorder.scratch(`quads of ${x.name}`, [N, groups, rows, columns, 4]);
-  recorder.dispatch({
-    shader: "quads",
-    params: { C, H, W, groups, rows, columns, top, left },
-    bindings: { x, quads: packed },
-    workgroups: [Math.ceil(columns / 16), Math.ceil(rows / 4), N * groups],
-  });
+/** Maps [N, Cᵢ, H, W], one after the other, → [N, Σ⌈Cᵢ/4⌉, rows, columns, 4]. */
+export function quads(recorder: Recorder, maps: readonly Operand[], { top, left, rows, columns }: Margin): Operand {
+  const [N] = (maps[0] as Operand).shape as [number];
+  const groups = maps.map(({ shape }) => Math.ceil((shape[1] as number) / 4));
+  const all = groups.reduce((sum, count) => sum + count, 0);
+  const packed = recorder.scratch(`quads of ${maps.map(({ name }) => name).join()}`, [N, all, rows, columns, 4]);
+  let first = 0;
+  for (const [i, x] of maps.entries()) {
+    const [, C, H, W] = x.shape as [number, number, number, number];
+    const count = groups[i] as number;
+    recorder.dispatch({
+      shader: "quads",
+      params: { C, H, W, groups: count, all, first, rows, columns, top, left },
+      bindings: { x, quads: packed },
+      workgroups: [Math.ceil(columns / 16), Math.ceil(rows / 4), N * count],
+    });
+    first += count;
+  }
   return packed;
 }

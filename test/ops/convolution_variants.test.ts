@@ -9,6 +9,7 @@ import { compile } from "../../src/graph/plan.js";
 import { type Operation, recordOne, type Tensor } from "../../src/graph/tensor.js";
 import { convolve, transpose, type Window, weightGradient } from "../../src/kernels/convolution.js";
 import { elements, type Operand, type Recorder, type Shape } from "../../src/kernels/kernel.js";
+import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 import { Random } from "./check.js";
 import { errorScale, everyVariant, taken } from "./variants.js";
@@ -123,8 +124,8 @@ function operation(direction: Direction, test: Case): Operation<null> {
   };
 }
 
-async function compare(direction: Direction, test: Case, random: Random): Promise<void> {
-  const device = await testDevice();
+async function compare(direction: Direction, test: Case, random: Random, on = testDevice()): Promise<void> {
+  const device = await on;
   const shapes = direction.shapes(test);
   const names = shapes.map((_, i) => `input ${i}`);
   const data = names.map((name, i) => [name, Float32Array.from(random.array(shapes[i] as Shape).data)] as const);
@@ -175,4 +176,18 @@ describe("convolution variants", () => {
       },
       new Random("large"),
     ));
+
+  it("two inputs of which one, but not both, fit a binding", async () => {
+    const limits = { maxStorageBufferBindingSize: 40_000 };
+    const small = await openDevice({ limits }, { ...nodePlatform, warn: () => {} });
+    try {
+      const test: Case = {
+        ...{ N: 1, C: 9, C2: 8, O: 9, H: 24, W: 24, kh: 3, kw: 2, bias: true, residual: true, slope: 0.2 },
+        window: { stride: 1, padding: 1, dilation: 1 },
+      };
+      await compare(directions.convolve as Direction, test, new Random("binding"), Promise.resolve(small));
+    } finally {
+      small.close();
+    }
+  });
 });
