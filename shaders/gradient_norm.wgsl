@@ -14,6 +14,7 @@ struct Params {
   length: u32,
   piece: u32,  // elements of a piece; the last one may be shorter
   row: u32,
+  half: u32,  // of the threads: 32
 }
 
 @group(0) @binding(0) var<storage, read> x: array<u32>;
@@ -28,7 +29,7 @@ var<workgroup> flags: array<u32, 64>;
 fn add_up(thread: u32, sum: f32, flag: u32, row: u32) {
   sums[thread] = sum;
   flags[thread] = flag;
-  for (var half = 32u; half > 0u; half /= 2u) {
+  for (var half = params.half; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (thread < half) {
       sums[thread] += sums[thread + half];

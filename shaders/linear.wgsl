@@ -10,6 +10,7 @@ struct Params {
   N: u32,
   inner: u32,
   outputs: u32,
+  half: u32,  // of the threads: 32
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -29,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     sum += weight[output * params.inner + l] * vec4f(x[rows.x + l], x[rows.y + l], x[rows.z + l], x[rows.w + l]);
   }
   partial[thread] = sum;
-  for (var width = 32u; width > 0u; width /= 2u) {
+  for (var width = params.half; width > 0u; width /= 2u) {
     workgroupBarrier();
     if (thread < width) { partial[thread] += partial[thread + width]; }
   }

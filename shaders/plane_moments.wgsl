@@ -11,6 +11,7 @@ struct Params {
   length: u32,  // elements of a plane
   pieces: u32,  // pieces of a plane
   piece: u32,   // elements of a piece; the last one of a plane may be shorter
+  half: u32,  // of the threads: 32
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -22,7 +23,7 @@ var<workgroup> partial: array<f32, 64>;
 
 fn add_up(thread: u32, value: f32) -> f32 {
   partial[thread] = value;
-  for (var width = 32u; width > 0u; width /= 2u) {
+  for (var width = params.half; width > 0u; width /= 2u) {
     workgroupBarrier();
     if (thread < width) { partial[thread] += partial[thread + width]; }
   }

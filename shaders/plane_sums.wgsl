@@ -12,6 +12,7 @@ struct Params {
   piece: u32,
   groups: u32,
   eps: f32,
+  half: u32,  // of the threads: 32
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -45,7 +46,7 @@ fn main(
     sum += dy[i] * vec2f(1.0, (x[i] - centre) * factor);
   }
   partial[thread] = sum;
-  for (var width = 32u; width > 0u; width /= 2u) {
+  for (var width = params.half; width > 0u; width /= 2u) {
     workgroupBarrier();
     if (thread < width) { partial[thread] += partial[thread + width]; }
   }

@@ -12,6 +12,7 @@ struct Params {
   pieces: u32,
   piece: u32,  // elements of a piece; the last one of a row may be shorter
   factor: f32,
+  half: u32,  // of the threads: 32
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -35,7 +36,7 @@ fn rows(
     for (var l = start + thread; l < end; l += 64u) { sum += x[row * params.length + l]; }
   }
   partial[thread] = sum;
-  for (var half = 32u; half > 0u; half /= 2u) {
+  for (var half = params.half; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (thread < half) { partial[thread] += partial[thread + half]; }
   }

@@ -15,6 +15,7 @@ struct Params {
   rows: u32,
   norm_rows: u32,
   max_norm: f32,
+  half: u32,  // of the threads: 32
 }
 
 @group(0) @binding(0) var<storage, read> summary: array<f32>;
@@ -38,7 +39,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   }
   sums[thread] = sum;
   faults[thread] = fault;
-  for (var half = 32u; half > 0u; half /= 2u) {
+  for (var half = params.half; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (thread < half) {
       sums[thread] += sums[thread + half];

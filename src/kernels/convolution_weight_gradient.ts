@@ -3,7 +3,7 @@
  * are added in order. The order of all additions depends on shapes and variant alone, so a rerun gives the same bits.
  */
 import type { WeightGradient } from "./convolution.js";
-import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, HALF, type Machine, type Operand, type Recorder } from "./kernel.js";
 
 type Fast = "tiles" | "strips";
 
@@ -98,7 +98,7 @@ function addSlabs(recorder: Recorder, partial: Operand, y: Operand, slabs: numbe
   recorder.dispatch({
     shader: "reduce",
     entry: "columns",
-    params: { outer: 1, length: slabs, inner, pieces: 1, piece: slabs, factor: 1 },
+    params: { outer: 1, length: slabs, inner, pieces: 1, piece: slabs, factor: 1, half: HALF },
     bindings: { x: partial, y },
     workgroups: flatGrid(inner),
   });

@@ -1,5 +1,5 @@
 /** The sum of squares of a gradient and whether it is finite: `shaders/gradient_norm.wgsl`, long ones in two passes. */
-import { elements, type Operand, type Recorder } from "./kernel.js";
+import { elements, HALF, type Operand, type Recorder } from "./kernel.js";
 
 /** Elements that one workgroup takes: short enough that a gradient of a few ten thousand occupies a whole GPU. */
 const PIECE = 1024;
@@ -13,7 +13,7 @@ export function gradientNorm(recorder: Recorder, gradient: Operand, summary: Ope
   recorder.dispatch({
     shader: "gradient_norm",
     entry: "squares",
-    params: { length, piece: PIECE, row: whole ? row : 0 },
+    params: { length, piece: PIECE, row: whole ? row : 0, half: HALF },
     bindings: { x: gradient, y: sums },
     workgroups: [pieces, 1, 1],
   });
@@ -21,7 +21,7 @@ export function gradientNorm(recorder: Recorder, gradient: Operand, summary: Ope
   recorder.dispatch({
     shader: "gradient_norm",
     entry: "combine",
-    params: { length: pieces, piece: pieces, row },
+    params: { length: pieces, piece: pieces, row, half: HALF },
     bindings: { x: sums, y: summary },
     workgroups: [1, 1, 1],
   });

@@ -129,6 +129,12 @@ export const FLAT_WORKGROUP = 64;
 const FLAT_ROW = 32768;
 
 /**
+ * Half of the threads that add up their sums pairwise. A parameter of those shaders, not a constant: lavapipe would unroll
+ * the loop and compile what lies between its barriers six times over.
+ */
+export const HALF = FLAT_WORKGROUP / 2;
+
+/**
  * Workgroups for a kernel that has one thread an element, `FLAT_WORKGROUP` threads a workgroup. The grid is folded into
  * rows where it is long; the shader finds its element as `flat_index(id, groups)`:
  * `id.x + id.y * groups.x * 64u`, and must check it against the count.

@@ -1,5 +1,5 @@
 /** Fully connected layer: `shaders/linear*.wgsl`. Its rows are few and long, so that a workgroup sums one output. */
-import { FLAT_WORKGROUP, type Operand, type Recorder } from "./kernel.js";
+import { FLAT_WORKGROUP, HALF, type Operand, type Recorder } from "./kernel.js";
 
 export interface Linear {
   readonly x: Operand;
@@ -22,7 +22,7 @@ export function linear(recorder: Recorder, { x, weight, bias, y }: Linear): void
   recorder.dispatch({
     shader: "linear",
     constants: { BIAS: bias !== undefined },
-    params,
+    params: { ...params, half: HALF },
     bindings: { x, weight, bias: bias ?? weight, y },
     workgroups: [params.outputs, Math.ceil(params.N / ROWS), 1],
   });

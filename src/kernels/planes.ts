@@ -2,7 +2,7 @@
  * What the normalisations share: statistics over the planes H × W of a tensor [N, C, H, W]. Planes are cut into pieces, a
  * workgroup each; a second dispatch combines the pieces of a group, in a fixed order.
  */
-import { flatGrid, type Operand, type Recorder, type Shape } from "./kernel.js";
+import { flatGrid, HALF, type Operand, type Recorder, type Shape } from "./kernel.js";
 
 /** What is normalised together: a plane each (instance norm), or the planes of a channel (batch norm). */
 export type Group = "plane" | "channel";
@@ -44,7 +44,7 @@ export function moments(
   const part_deviation = recorder.scratch("deviations of pieces", [planes, pieces]);
   recorder.dispatch({
     shader: "plane_moments",
-    params,
+    params: { ...params, half: HALF },
     bindings: { x, mean: part_mean, deviation: part_deviation },
     workgroups,
   });
@@ -82,7 +82,7 @@ export function gradientSums(
   const part_products = recorder.scratch("products of pieces", [planes, pieces]);
   recorder.dispatch({
     shader: "plane_sums",
-    params: { ...params, groups, eps },
+    params: { ...params, groups, eps, half: HALF },
     bindings: { x, mean, variance, dy, sums: part_sums, products: part_products },
     workgroups,
   });

@@ -1,5 +1,5 @@
 /** Sums over sides of a tensor: `shaders/reduce.wgsl`, one pass for each run of neighbouring sides, innermost first. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, HALF, type Operand, type Recorder } from "./kernel.js";
 
 /** Elements that one workgroup adds; longer rows are cut into pieces, whose sums a second pass adds. */
 const PIECE = 4096;
@@ -47,7 +47,7 @@ function pass(
     recorder.dispatch({
       shader: "reduce",
       entry: "columns",
-      params: { outer, length, inner, pieces: 1, piece: length, factor },
+      params: { outer, length, inner, pieces: 1, piece: length, factor, half: HALF },
       bindings: { x, y },
       workgroups: flatGrid(outer * inner),
     });
@@ -65,7 +65,7 @@ function rows(recorder: Recorder, x: Operand, y: Operand, params: RowParams): vo
   recorder.dispatch({
     shader: "reduce",
     entry: "rows",
-    params: { ...params, inner: 1 },
+    params: { ...params, inner: 1, half: HALF },
     bindings: { x, y },
     workgroups: grid(params.outer * params.pieces),
   });

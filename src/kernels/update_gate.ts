@@ -1,5 +1,5 @@
 /** Whether a step may be taken, and with which share of its gradients: `shaders/update_gate.wgsl`. */
-import type { Operand, Recorder } from "./kernel.js";
+import { HALF, type Operand, type Recorder } from "./kernel.js";
 
 export interface UpdateGateOptions {
   /** How many rows of the summary, from the first, make up the norm. */
@@ -19,7 +19,7 @@ export function updateGate(
   recorder.dispatch({
     shader: "update_gate",
     constants: { CLIP: maxNorm !== undefined, BEFORE: before !== undefined },
-    params: { rows: summary.shape[0] as number, norm_rows: rows, max_norm: maxNorm ?? 0 },
+    params: { rows: summary.shape[0] as number, norm_rows: rows, max_norm: maxNorm ?? 0, half: HALF },
     bindings: { summary, before: before ?? summary, gate },
     workgroups: [1, 1, 1],
   });
