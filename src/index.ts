@@ -4,6 +4,7 @@ export { CheckpointError, ImageError, OutputError, UserError } from "./files/err
 export { readImage, writeImage } from "./files/images.js";
 export { readSafetensors, type Safetensors, writeSafetensors } from "./files/safetensors.js";
 export { comparisonSheet } from "./files/sheet.js";
+export { writeStateDict } from "./files/state_dict.js";
 export { FileTensor } from "./files/tensor.js";
 export { readWeights } from "./files/weights.js";
 export { Device, type DeviceOptions, type MemoryUse, type Platform } from "./gpu/device.js";
@@ -39,6 +40,7 @@ export {
   upscaleChoices,
 } from "./masa/upscale.js";
 export { Vgg19, type VggLayer } from "./masa/vgg.js";
+export { type OnnxExport, onnxBytes } from "./onnx/export.js";
 export { type OpenOptions, openDevice } from "./platform/node.js";
 export { keepChoices } from "./platform/tuning.js";
 export { stepChoices } from "./train/choices.js";
@@ -55,6 +57,7 @@ export {
   prepareCases,
   type Scores,
 } from "./train/evaluate.js";
+export { exportMasa, exportOnnx, type OnnxSizes } from "./train/export.js";
 export { readMetrics } from "./train/log/metrics.js";
 export { Networks } from "./train/networks.js";
 export { discriminatorLoss, generatorLoss } from "./train/objective.js";
@@ -70,4 +73,4 @@ export { learningRate } from "./train/schedule.js";
 export type { StepResult } from "./train/step.js";
 export { type Recorded, Trainer, TrainingError } from "./train/trainer.js";
 export { readVgg } from "./train/vgg_weights.js";
-export { exportMasa, loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";
+export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";

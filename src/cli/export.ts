@@ -1,39 +1,76 @@
 /** `masa export`: the network alone, out of a training checkpoint or any other file of weights. */
 import { realpath } from "node:fs/promises";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { addCommand, pathArgument, runCommand, UsageError } from "./command.js";
 
 const EXAMPLES = `
-The file has the tensors under their official names and, as metadata, the numbers of the network: everything that
-'masa upscale' wants, and a fraction of a training checkpoint, which also holds the optimiser. --half rounds to 16 bits.
+--out writes the tensors under their official names. A .safetensors file also has, as metadata, the numbers of the
+network: everything that 'masa upscale' wants, and a fraction of a training checkpoint, which also holds the optimiser.
+A .pth file is a state dict for torch.load (PyTorch 1.6 and later). --half rounds either to 16 bits.
+
+--onnx writes all that the network computes, matching included, as standard ONNX operators (opset 18) for images of the
+given sizes: inputs lr, ref and refDown (the reference at a quarter, by Pillow's bicubic), output sr; each [1, 3, H, W],
+BGR, 0 to 1.
 
 Examples:
   masa export --weights runs/rec/checkpoints/best.safetensors --out rec.safetensors
   masa export --weights masa_rec.pth --out masa_rec_half.safetensors --half
+  masa export --weights runs/rec/checkpoints/best.safetensors --out rec.pth
+  masa export --weights rec.safetensors --onnx rec.onnx --lr 120x160 --ref 480x640
 `;
 
 interface Options {
   readonly weights: string;
-  readonly out: string;
+  readonly out?: string;
+  readonly onnx?: string;
   readonly half?: boolean;
+  readonly lr: readonly [number, number];
+  readonly ref: readonly [number, number];
 }
 
 export function addExport(program: Command): void {
   addCommand(program, "export", "write the network of a checkpoint as a file of its own")
     .requiredOption("--weights <file>", "a training checkpoint, .pth or .safetensors", pathArgument)
-    .requiredOption("--out <file>", "the .safetensors file to write", pathArgument)
-    .option("--half", "16 bits for each number instead of 32")
+    .option("--out <file>", "the .safetensors or .pth file to write", pathArgument)
+    .option("--half", "16 bits for each number of --out instead of 32")
+    .option("--onnx <file>", "the .onnx file to write", pathArgument)
+    .option("--lr <HxW>", "height and width of the ONNX model's low-resolution image", sizeArgument, [40, 40])
+    .option("--ref <HxW>", "height and width of its reference, multiples of 4", sizeArgument, [160, 160])
     .addHelpText("after", EXAMPLES)
-    .action(runCommand("export", exportFile));
+    .action(runCommand("export", exportFiles));
 }
 
-async function exportFile(_: AbortSignal, { weights, out, half = false }: Options): Promise<void> {
+/** Reads "120x160". */
+function sizeArgument(text: string): [number, number] {
+  const [, height, width] = /^([1-9]\d*)x([1-9]\d*)$/.exec(text) ?? [];
+  if (height === undefined) throw new InvalidArgumentError("Give height and width in pixels, as 120x160.");
+  return [Number(height), Number(width)];
+}
+
+async function exportFiles(_: AbortSignal, { weights, out, onnx, half = false, ...sizes }: Options): Promise<void> {
+  const { exportMasa, exportOnnx } = await import("../train/export.js");
+  if (out === undefined && onnx === undefined) throw new UsageError("nothing is to be written; give --out or --onnx");
+  await checkOutput("--out", out, [".safetensors", ".pth"], weights);
+  await checkOutput("--onnx", onnx, [".onnx"], weights);
+  if (out !== undefined) {
+    const count = await exportMasa(weights, out, half);
+    process.stdout.write(`${out} holds ${count.toLocaleString("en-US")} parameters in ${half ? 16 : 32} bits\n`);
+  }
+  if (onnx !== undefined) {
+    const count = await exportOnnx(weights, onnx, sizes);
+    const [lr, ref] = [sizes.lr, sizes.ref].map((size) => size.join("×"));
+    process.stdout.write(
+      `${onnx} enlarges ${lr} pixels by a reference of ${ref}, with ${count.toLocaleString("en-US")} parameters\n`,
+    );
+  }
+}
+
+async function checkOutput(option: string, path: string | undefined, endings: string[], weights: string) {
+  if (path === undefined) return;
   const { checkTarget } = await import("../files/atomic.js");
-  const { exportMasa } = await import("../train/weights.js");
-  if (!out.endsWith(".safetensors")) throw new UsageError(`--out ${out} is no .safetensors file; end its name so`);
-  const target = await checkTarget(out);
+  if (!endings.some((ending) => path.endsWith(ending)))
+    throw new UsageError(`${option} ${path} is no ${endings.join(" or ")} file; end its name so`);
+  const target = await checkTarget(path);
   if (target === (await realpath(weights).catch(() => "")))
-    throw new UsageError(`--out ${out} would replace the weights`);
-  const count = await exportMasa(weights, out, half);
-  process.stdout.write(`${out} holds ${count.toLocaleString("en-US")} parameters in ${half ? 16 : 32} bits\n`);
+    throw new UsageError(`${option} ${path} would replace the weights`);
 }

@@ -112,22 +112,27 @@ type Global = (...args: any[]) => unknown;
 
 const STORAGE_TYPES = new Map<unknown, DType>();
 
+/** PyTorch's storages, by what they hold. */
+export const STORAGE_NAMES: Readonly<Record<DType, string>> = {
+  F64: "DoubleStorage",
+  F32: "FloatStorage",
+  F16: "HalfStorage",
+  BF16: "BFloat16Storage",
+  I64: "LongStorage",
+  I32: "IntStorage",
+  I16: "ShortStorage",
+  I8: "CharStorage",
+  U8: "ByteStorage",
+  BOOL: "BoolStorage",
+};
+
 const GLOBALS = new Map<string, Global>([
   ["collections.OrderedDict", orderedDict],
   ["torch.Size", (sizes: unknown) => sizes],
   ["torch._utils._rebuild_tensor", rebuildTensor],
   ["torch._utils._rebuild_tensor_v2", rebuildTensor],
   ["torch._utils._rebuild_parameter", (tensor: unknown) => tensor],
-  ["torch.DoubleStorage", storageType("F64")],
-  ["torch.FloatStorage", storageType("F32")],
-  ["torch.HalfStorage", storageType("F16")],
-  ["torch.BFloat16Storage", storageType("BF16")],
-  ["torch.LongStorage", storageType("I64")],
-  ["torch.IntStorage", storageType("I32")],
-  ["torch.ShortStorage", storageType("I16")],
-  ["torch.CharStorage", storageType("I8")],
-  ["torch.ByteStorage", storageType("U8")],
-  ["torch.BoolStorage", storageType("BOOL")],
+  ...Object.entries(STORAGE_NAMES).map(([dtype, name]) => [`torch.${name}`, storageType(dtype as DType)] as const),
 ]);
 
 function resolve(module: string, name: string): Global {

@@ -18,7 +18,7 @@ const NETWORKS = ["average/", "generator/"];
 export const SHIPPED_WEIGHTS = fileURLToPath(new URL("../../../weights/small.safetensors", import.meta.url));
 
 /** Where the metadata of an exported file have what its tensors do not tell of the network. */
-const CONFIG_KEY = "masa";
+export const CONFIG_KEY = "masa";
 
 /** Buffers of PyTorch's batch norm that only count; no computation reads them. */
 const COUNTER = /(^|\.)num_batches_tracked$/;
@@ -41,8 +41,7 @@ export async function readMasa(
   path: string,
   config: Partial<MasaConfig> = {},
 ): Promise<(device: Device) => Promise<Masa>> {
-  const { weights, trained } = readNetwork(await readBytes(path, CheckpointError), path);
-  const { masa, values } = fitted(weights, { ...trained, ...config }, path);
+  const { masa, values } = await readNetwork(path, config);
   return async (device) => {
     await masa.parameters.allocate(device);
     assign(masa.parameters, values);
@@ -50,27 +49,12 @@ export async function readMasa(
   };
 }
 
-/** A network that the weights fit, as yet without memory. */
-function fitted(weights: Network["weights"], config: Partial<MasaConfig>, path: string) {
-  const masa = new Masa({ ...configOf(weights), ...config });
+/** A network that the weights of `path` fit, as yet without memory, and these. With all errors of `loadMasa`. */
+export async function readNetwork(path: string, config: Partial<MasaConfig> = {}) {
+  const { weights, trained } = parseNetwork(await readBytes(path, CheckpointError), path);
+  const masa = new Masa({ ...configOf(weights), ...trained, ...config });
   matchWeights(masa.parameters.all, weights, path);
   return { masa, values: checkedValues(weights, path) };
-}
-
-/**
- * Writes the network of any file that `loadMasa` reads as safetensors under the official names: what to pass on of a
- * training checkpoint. `half` rounds to 16 bits. Needs no GPU. Returns the number of parameters. Throws `CheckpointError`,
- * `OutputError`.
- */
-export async function exportMasa(from: string, to: string, half = false): Promise<number> {
-  const { weights, trained } = readNetwork(await readBytes(from, CheckpointError), from);
-  const { masa, values } = fitted(weights, trained, from);
-  const tensors = masa.parameters.all.map(({ name, shape }) => {
-    const tensor = FileTensor.of("F32", shape, values.get(name) as Float32Array);
-    return [name, half ? tensor.toHalf() : tensor] as const;
-  });
-  await writeSafetensors(to, new Map(tensors), [[CONFIG_KEY, JSON.stringify(masa.config)]]);
-  return masa.parameters.count;
 }
 
 interface Network {
@@ -79,7 +63,7 @@ interface Network {
   readonly trained: Partial<MasaConfig>;
 }
 
-function readNetwork(bytes: Uint8Array, path: string): Network {
+function parseNetwork(bytes: Uint8Array, path: string): Network {
   const file = isSafetensors(bytes) ? parseSafetensors(bytes, path) : undefined;
   if (file === undefined || !isCheckpoint(file)) {
     const config = file?.metadata.get(CONFIG_KEY);

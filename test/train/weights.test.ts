@@ -11,8 +11,9 @@ import { MASA, type MasaConfig } from "../../src/masa/config.js";
 import { Masa } from "../../src/masa/masa.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../../src/masa/vgg.js";
 import { type JsonValue, writeCheckpoint } from "../../src/train/checkpoint.js";
+import { exportMasa } from "../../src/train/export.js";
 import { readVgg } from "../../src/train/vgg_weights.js";
-import { exportMasa, loadMasa, readMasa } from "../../src/train/weights.js";
+import { loadMasa, readMasa } from "../../src/train/weights.js";
 import { testDevice } from "../device.js";
 import { failure, inFolder, uniform } from "../files/golden.js";
 

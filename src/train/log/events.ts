@@ -3,6 +3,7 @@
  * length, content, checksum of the content (tensorflow/core/lib/io/record_writer.cc). The content is the protobuf message
  * `Event` (tensorboard/compat/proto: event.proto, summary.proto), of which this file writes the few fields it needs.
  */
+import { bytes, double, float, integer, join, text } from "../../files/protobuf.js";
 
 export interface ImageValue {
   readonly tag: string;
@@ -13,7 +14,7 @@ export interface ImageValue {
 
 /** The first event of each file. */
 export function versionEvent(seconds: number): Uint8Array {
-  return event(seconds, 0, bytes(3, text("brain.Event:2")));
+  return event(seconds, 0, text(3, "brain.Event:2"));
 }
 
 /** A session that begins with `step`: readers forget what earlier ones say of it and of later steps. */
@@ -24,18 +25,19 @@ export function startEvent(seconds: number, step: number): Uint8Array {
 
 /** Values as float32, NaN and infinities included. */
 export function scalarsEvent(seconds: number, step: number, values: Readonly<Record<string, number>>): Uint8Array {
-  const entries = Object.entries(values).map(([tag, value]) => bytes(1, bytes(1, text(tag)), float(2, value)));
+  const entries = Object.entries(values).map(([tag, value]) => bytes(1, text(1, tag), float(2, value)));
   return event(seconds, step, bytes(5, ...entries));
 }
 
 export function imageEvent(seconds: number, step: number, { tag, png, width, height }: ImageValue): Uint8Array {
   const RGB = 3;
   const image = bytes(4, integer(1, height), integer(2, width), integer(3, RGB), bytes(4, png));
-  return event(seconds, step, bytes(5, bytes(1, bytes(1, text(tag)), image)));
+  return event(seconds, step, bytes(5, bytes(1, text(1, tag), image)));
 }
 
 function event(seconds: number, step: number, what: Uint8Array): Uint8Array {
-  return frame(Buffer.concat([double(1, seconds), integer(2, step), what]));
+  // Step 0 is what a missing field says.
+  return frame(join([double(1, seconds), ...(step === 0 ? [] : [integer(2, step)]), what]));
 }
 
 /** A record of an event file. */
@@ -67,41 +69,4 @@ export function crc32c(content: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of content) crc = (crc >>> 8) ^ CRC_OF_BYTE[(crc ^ byte) & 255]!;
   return ~crc >>> 0;
-}
-
-// The fields of protobuf: a key (number and kind), then the value.
-
-/** Zero is what a missing field says. */
-function integer(field: number, value: number): Uint8Array {
-  if (value === 0) return Buffer.alloc(0);
-  return Buffer.from([...varint(8 * field), ...varint(value)]);
-}
-
-function double(field: number, value: number): Uint8Array {
-  const encoded = Buffer.from([...varint(8 * field + 1), 0, 0, 0, 0, 0, 0, 0, 0]);
-  encoded.writeDoubleLE(value, encoded.length - 8);
-  return encoded;
-}
-
-function float(field: number, value: number): Uint8Array {
-  const encoded = Buffer.from([...varint(8 * field + 5), 0, 0, 0, 0]);
-  encoded.writeFloatLE(value, encoded.length - 4);
-  return encoded;
-}
-
-/** A string, bytes, or a message made of its fields. */
-function bytes(field: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return Buffer.concat([Buffer.from([...varint(8 * field + 2), ...varint(length)]), ...parts]);
-}
-
-function text(value: string): Uint8Array {
-  return Buffer.from(value, "utf8");
-}
-
-/** Seven bits a byte, lowest first, up to 2⁵³: no bit operations. */
-function varint(value: number): number[] {
-  const encoded: number[] = [];
-  for (; value >= 128; value = Math.floor(value / 128)) encoded.push(128 + (value % 128));
-  return [...encoded, value];
 }
