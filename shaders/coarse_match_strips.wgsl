@@ -1,7 +1,7 @@
 // Coarse matching for adapters that compute on the CPU: the best position of Ref↓ for each query, over a tile of positions.
 //
 //   score[n, q, r] = Σ_d (Σ_t Σ_c queries[n, q, d, t, c] · ref[n, c, r + DILATIONS[d]·t]) / norms[n, d, r]
-//   quads: ref [N, C, Hr, Wr] with a margin of REACH zeros (quads.wgsl), REACH the largest dilation; norms [N, COUNT, Hr, Wr]
+//   quads: ref [N, C, Hr, Wr] with a margin of at least REACH zeros (quads.wgsl), REACH the largest dilation; norms [N, COUNT, Hr, Wr]
 //   of the patches of ref; queries packed as [N, Q/16, COUNT, rows of taps, ⌈C/4⌉, 2, taps of a row, 8, 4]
 //   (coarse_match_queries.wgsl); best_score, best_index [N, tiles, Q].
 // A workgroup is one subgroup of 8 threads or more with 16 queries. A thread scores a strip of 8 neighbouring positions:
@@ -23,7 +23,7 @@ struct Params {
   groups: u32,  // ⌈C/4⌉
   Hr: u32, Wr: u32,
   strips: u32,         // in a row
-  rows: u32, columns: u32,  // of quads
+  rows: u32, columns: u32, left: u32,  // of quads, and columns before the map
   Q: u32,
   dilations: u32,  // COUNT; not a constant, which compilers would unroll at great length
 }
@@ -98,7 +98,8 @@ fn main(
   for (var d = 0u; d < params.dilations; d++) {
     var dots = Scores();
     let dilation = u32(DILATIONS[d]);
-    var at = (n * params.groups * params.rows + y + u32(REACH) - dilation) * params.columns + column;
+    var at = (n * params.groups * params.rows + y + u32(REACH) - dilation) * params.columns
+      + params.left - u32(REACH) + column;
     var g = 0u;
     // One loop over rows of taps and channels: every level of nesting would carry all sums around once more.
     for (var step = 0u; step < 3u * params.groups; step++) {

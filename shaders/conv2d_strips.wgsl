@@ -18,7 +18,7 @@ enable subgroups;
 
 const TAPS = 3u;  // 1 to 3; more than 1 where tap_step is 1 and in_step is STEP
 const STEP = 1u;
-const OUTPUTS = 16u;  // 4, 8 or 16
+const OUTPUTS = 32u;  // 4, 8, 16 or 32
 const EIGHTS = (OUTPUTS + 7u) / 8u;
 const WIDTH = 7u * STEP + TAPS;
 
@@ -135,6 +135,24 @@ fn main(
         multiply(&a, 13u, &pixels, &held);
         multiply(&a, 14u, &pixels, &held);
         multiply(&a, 15u, &pixels, &held);
+      }
+      if (OUTPUTS > 16u) {
+        multiply(&a, 16u, &pixels, &held);
+        multiply(&a, 17u, &pixels, &held);
+        multiply(&a, 18u, &pixels, &held);
+        multiply(&a, 19u, &pixels, &held);
+        multiply(&a, 20u, &pixels, &held);
+        multiply(&a, 21u, &pixels, &held);
+        multiply(&a, 22u, &pixels, &held);
+        multiply(&a, 23u, &pixels, &held);
+        multiply(&a, 24u, &pixels, &held);
+        multiply(&a, 25u, &pixels, &held);
+        multiply(&a, 26u, &pixels, &held);
+        multiply(&a, 27u, &pixels, &held);
+        multiply(&a, 28u, &pixels, &held);
+        multiply(&a, 29u, &pixels, &held);
+        multiply(&a, 30u, &pixels, &held);
+        multiply(&a, 31u, &pixels, &held);
       }
       weight += EIGHTS * TAPS * 8u;
       j = select(j + TAPS, 0u, j + TAPS == params.KW);

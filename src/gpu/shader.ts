@@ -1,9 +1,9 @@
 /**
  * A WGSL file as the runtime sees it: its text with some constants set, and the interface read from its declarations.
  *
- * Shaders are ordinary files. What a kernel varies are lines of the form `const TILE_X: u32 = 4;`, whose value is
- * replaced before compilation, so that tile sizes can size arrays and the compiler can fold them (an `override` cannot
- * do the first). Bindings are matched by name, and the scalars of `struct Params` are laid out in the order of the file.
+ * Shaders are ordinary files. What a kernel varies are lines of the form `const TILE_X: u32 = 4;` or
+ * `alias Value = vec4f;`, whose value is replaced before compilation, so that tile sizes can size arrays and the compiler
+ * can fold them (an `override` cannot do the first). Bindings are matched by name, and the scalars of `struct Params` are laid out in the order of the file.
  */
 import { ShaderError } from "./errors.js";
 
@@ -55,14 +55,14 @@ function paramFields(name: string, code: string): ShaderParam[] {
   });
 }
 
-/** The text with every `const NAME = …;` line that `constants` names given its new value. */
+/** The text with every `const NAME = …;` or `alias NAME = …;` line that `constants` names given its new value. */
 export function setConstants(name: string, wgsl: string, constants: Readonly<Record<string, ConstantValue>>): string {
   let text = wgsl;
   for (const [constant, value] of Object.entries(constants)) {
-    const line = new RegExp(`^const ${constant}\\b(\\s*:\\s*\\w+)?\\s*=\\s*[^;]*;`, "m");
+    const line = new RegExp(`^(const|alias) ${constant}\\b(\\s*:\\s*\\w+)?\\s*=\\s*[^;]*;`, "m");
     if (!line.test(text))
       throw new ShaderError(`shader ${name} has no line 'const ${constant} = …;'`, "Declare it or drop the constant");
-    text = text.replace(line, (_, type: string | undefined) => `const ${constant}${type ?? ""} = ${value};`);
+    text = text.replace(line, (_, word: string, type = "") => `${word} ${constant}${type} = ${value};`);
   }
   return text;
 }

@@ -97,7 +97,8 @@ function scoreStrips(recorder: Recorder, match: CoarseMatch, queries: Operand) {
   const Q = queries.shape[4] as number;
   const strips = Math.ceil(Wr / PIXELS);
   const reach = Math.max(...dilations);
-  const [rows, columns] = [Hr + 2 * reach, strips * PIXELS + 2 * reach];
+  const left = 4 * Math.ceil(reach / 4);
+  const [rows, columns] = [Hr + 2 * reach, left + strips * PIXELS + reach];
   const norms = recorder.scratch("norms", [N, dilations.length, Hr, Wr]);
   recorder.dispatch({
     shader: "coarse_match_norms",
@@ -111,8 +112,8 @@ function scoreStrips(recorder: Recorder, match: CoarseMatch, queries: Operand) {
   recorder.dispatch({
     shader: "coarse_match_strips",
     constants: { ...constantsOf(dilations), REACH: reach },
-    params: { groups: Math.ceil(C / 4), Hr, Wr, strips, rows, columns, Q, dilations: dilations.length },
-    bindings: { queries, quads: quads(recorder, [ref], { top: reach, left: reach, rows, columns }), norms, ...best },
+    params: { groups: Math.ceil(C / 4), Hr, Wr, strips, rows, columns, left, Q, dilations: dilations.length },
+    bindings: { queries, quads: quads(recorder, [ref], { top: reach, left, rows, columns }), norms, ...best },
     workgroups: [tiles, Q / QUERIES.strips, N],
     flops: flopsOf(match),
   });

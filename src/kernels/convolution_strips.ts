@@ -12,6 +12,8 @@ type Sides = [number, number, number, number];
 const PIXELS = 8;
 const STRIPS = 8;
 
+/** Output channels that a thread can make. */
+const OUTPUTS = [4, 8, 16, 32];
 /** Steps, each of 4 to 12 products, that are summed in one go. */
 const MOST_STEPS = 48;
 
@@ -65,7 +67,7 @@ function dispatchPhase(
   const { rows, columns } = phase;
   const groups = x.shape[1] as number;
   const O = y.shape[1] as number;
-  const outputs = O <= 4 ? 4 : O <= 8 ? 8 : 16;
+  const outputs = OUTPUTS.find((count) => count >= O) ?? 32;
   const taps = tapsOf(columns);
   const lines = (y.shape[0] as number) * rows.count;
   const strips = Math.ceil(columns.count / PIXELS);
@@ -151,7 +153,7 @@ function marginOf(x: Operand, phases: readonly Phase[]) {
       }),
     );
   const [rows, columns] = [phases.map((phase) => phase.rows), phases.map((phase) => phase.columns)];
-  const [top, left] = [low(rows), low(columns)];
+  const [top, left] = [low(rows), 4 * Math.ceil(low(columns) / 4)];
   return {
     top,
     left,

@@ -6,6 +6,7 @@ const WGSL = `
 // @group(0) @binding(9) var<storage, read> commented: array<f32>;
 const TILE: u32 = 4u;
 const FAST = true;
+alias Value = f32;
 struct Params {
   count: u32,  // elements
   shift: i32, alpha: f32,
@@ -35,6 +36,10 @@ describe("shader text", () => {
   it("replaces the value of a constant and keeps its type", () => {
     const text = setConstants("test", WGSL, { TILE: "16u", FAST: false });
     expect(text).to.contain("const TILE: u32 = 16u;").and.to.contain("const FAST = false;");
+  });
+
+  it("replaces the type that an alias stands for", () => {
+    expect(setConstants("test", WGSL, { Value: "vec4f" })).to.contain("alias Value = vec4f;");
   });
 
   it("refuses a constant that the shader does not declare", () => {
