@@ -7,6 +7,7 @@ import type { Device } from "../src/gpu/device.js";
 import { Timestamps } from "../src/gpu/timestamps.js";
 import { generator } from "../src/graph/parameters.js";
 import { compile, type Data, type InputSpec, type Plan } from "../src/graph/plan.js";
+import type { Shape } from "../src/kernels/kernel.js";
 import { type Arrays, type Case, elements, type Uniform } from "./case.js";
 import { threadTime } from "./thread.js";
 
@@ -135,15 +136,7 @@ export class Runner {
 
   /** New inputs. */
   draw(): Arrays {
-    return Object.fromEntries(
-      Object.entries(this.subject.inputs).map(([name, spec]) => {
-        const data = newData(spec);
-        const draw = this.subject.draw?.[name];
-        if (draw) draw(data, this.uniform);
-        else for (let i = 0; i < data.length; i++) data[i] = 2 * this.uniform() - 1;
-        return [name, data];
-      }),
-    );
+    return drawInputs(this.subject, this.uniform);
   }
 
   /** A failure is this case's own, unless the device is gone. */
@@ -179,10 +172,25 @@ export class Runner {
   }
 }
 
+/** Inputs of a case. */
+export function drawInputs({ inputs, draw }: Case, uniform: Uniform): Arrays {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, spec]) => {
+      const data = newData(spec);
+      if (draw?.[name]) draw[name](data, uniform);
+      else for (let i = 0; i < data.length; i++) data[i] = 2 * uniform() - 1;
+      return [name, data];
+    }),
+  );
+}
+
+export function shapeOf(spec: InputSpec): Shape {
+  return "shape" in spec ? spec.shape : spec;
+}
+
 function newData(spec: InputSpec): Data {
-  if (!("shape" in spec)) return new Float32Array(elements(spec));
-  const count = elements(spec.shape);
-  if (spec.dtype === "f32") return new Float32Array(count);
+  const count = elements(shapeOf(spec));
+  if (!("shape" in spec) || spec.dtype === "f32") return new Float32Array(count);
   return spec.dtype === "i32" ? new Int32Array(count) : new Uint32Array(count);
 }
 

@@ -140,7 +140,7 @@ export class Device {
   static async open(platform: Platform, options: DeviceOptions = {}): Promise<Device> {
     const instance = await platform.gpu(options.adapter);
     const adapter = await requestAdapter(instance, options);
-    const info = describe(adapter);
+    const info = describeAdapter(adapter);
     const limits = Object.fromEntries(LIMITS.map((name) => [name, options.limits?.[name] ?? adapter.limits[name]]));
     for (const name of LIMITS) {
       if ((limits[name] as number) > adapter.limits[name])
@@ -369,7 +369,8 @@ async function requestAdapter(instance: GPU, { adapter: wanted, powerPreference 
 export const NO_ADAPTER =
   "'masa doctor' lists what this machine has; on Debian and Ubuntu 'npm run setup' installs a software driver";
 
-function describe(adapter: GPUAdapter): AdapterInfo {
+/** What an adapter tells of itself. */
+export function describeAdapter(adapter: GPUAdapter): AdapterInfo {
   const { vendor, architecture, device, description } = adapter.info;
   // Dawn writes brackets and spaces of the driver's name as hyphens.
   const name = device.replace(/-+$/, "") || description || `${vendor} ${architecture}`.trim() || "unnamed adapter";

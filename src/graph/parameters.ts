@@ -76,12 +76,20 @@ export class Parameters {
     const requests = this.all.map(({ name, size }) => ({ label: name, bytes: 4 * size, usage: USAGE }));
     const buffers = await device.allocate(requests);
     this.#device = device;
-    for (const [i, { variable, initializer }] of this.#entries.entries()) {
+    for (const [i, data] of this.initial(seed).entries()) {
+      const { variable } = this.#entries[i] as { variable: Variable };
       variable.buffer = buffers[i];
-      const data = new Float32Array(variable.size);
-      initializer(data, generator(seed, i));
       this.write(variable, data);
     }
+  }
+
+  /** The first values of all variables, as `allocate` writes them. */
+  initial(seed = 0): Float32Array[] {
+    return this.#entries.map(({ variable, initializer }, i) => {
+      const data = new Float32Array(variable.size);
+      initializer(data, generator(seed, i));
+      return data;
+    });
   }
 
   write(variable: Variable, data: Float32Array): void {

@@ -88,7 +88,8 @@ export function convolve(recorder: Recorder, convolution: Convolution): void {
   else GATHER[variant](recorder, task);
 }
 
-function convolvePlain(recorder: Recorder, convolution: Convolution): void {
+/** The kernel that a porter reads. */
+export function convolvePlain(recorder: Recorder, convolution: Convolution): void {
   const { x, concat, weight, bias, residual, y, window, slope } = convolution;
   const [, split, H, W] = x.shape as Sides;
   const [O, C, KH, KW] = weight.shape as Sides;
