@@ -15,7 +15,7 @@ import type { Plan } from "../src/graph/plan.js";
 import { officialTraining } from "./memory.js";
 
 /** Set in the process that measures. */
-const UNCACHED = { MESA_SHADER_CACHE_DISABLE: "true", __GL_SHADER_DISK_CACHE: "0" };
+export const UNCACHED = { MESA_SHADER_CACHE_DISABLE: "true", __GL_SHADER_DISK_CACHE: "0" };
 /** Pipelines that the table shows. */
 const SHOWN = 20;
 /** Bytes behind each binding; no limit of any adapter is below it. */

@@ -22,7 +22,8 @@ function files(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath || entry.path, entry.name));
+    .map((entry) => join(entry.parentPath || entry.path, entry.name))
+    .filter((file) => !relative(folder, file).split(sep).includes("node_modules")); // of bench/peers
 }
 
 function fingerprint(root) {

@@ -1,0 +1,83 @@
+/** Our own runner. With the argument `naive`, convolutions run the kernel that a porter reads. */
+import type { Device } from "../../src/gpu/device.js";
+import { adamHyper } from "../../src/graph/ops/adam.js";
+import { compile } from "../../src/graph/plan.js";
+import { type Operation, recordOne } from "../../src/graph/tensor.js";
+import { convolvePlain } from "../../src/kernels/convolution.js";
+import { openDevice } from "../../src/platform/node.js";
+import type { Arrays, Case } from "../case.js";
+import { pipelinesOf, startCold } from "../cold.js";
+import { officialTraining } from "../memory.js";
+import { benchPlatform } from "../platform.js";
+import { rooflineCases } from "../roofline.js";
+import { type Prepared, serve } from "./serve.js";
+import { CEILINGS, COLD_START, findWorkload } from "./workloads.js";
+
+const isNaive = process.argv.includes("naive");
+
+/** y = x ⋆ weight + bias, padded by 1. */
+const naiveConvolution: Operation<null> = {
+  name: "naive_conv2d",
+  outputs: ([x]) => [{ shape: x!.shape }],
+  kernel(recorder, [x, weight, bias], [y]) {
+    const window = { stride: 1, padding: 1, dilation: 1 };
+    convolvePlain(recorder, { x: x!, weight: weight!, bias: bias!, y: y!, window, slope: 1 });
+  },
+};
+
+function naive(subject: Case): Case {
+  return { ...subject, build: ({ x, weight, bias }) => ({ y: recordOne(naiveConvolution, [x, weight, bias], null) }) };
+}
+
+/** Nothing to draw and nothing to check. */
+const COLD: Case = { name: COLD_START.name, flops: 0, bytes: 0, inputs: {}, build: () => ({}), check: () => 0 };
+
+/** What pipelines cost that this process compiles for the first time; the caller keeps caches away from it. */
+function prepareColdStart(device: Device): Prepared {
+  const parts = pipelinesOf(officialTraining(device, { preset: "masa-rec" }).plans);
+  return {
+    async run() {
+      await startCold(device, parts);
+    },
+    read: () => Promise.resolve({}),
+    dispose() {},
+  };
+}
+
+async function prepareCase(device: Device, subject: Case, inputs: Arrays): Promise<Prepared> {
+  const { build } = isNaive ? naive(subject) : subject;
+  for (const parameters of subject.parameters ?? []) await parameters.allocate(device);
+  const plan = await compile(device, subject.inputs, build);
+  plan.write(inputs);
+  await device.finish();
+  let step = 0;
+  return {
+    async run() {
+      if (inputs.hyper) plan.write({ ...inputs, hyper: adamHyper({ lr: 1e-4, betas: [0.9, 0.999], step: ++step }) });
+      await plan.replay();
+      await device.finish();
+    },
+    read: () => plan.read(),
+    dispose() {
+      plan.dispose();
+      for (const parameters of subject.parameters ?? []) parameters.dispose();
+    },
+  };
+}
+
+await serve(async () => {
+  const device = await openDevice({}, { ...benchPlatform(), warn: () => {} });
+  const ceilings = rooflineCases(device);
+  return {
+    device,
+    adapter: () => device.info,
+    find(name) {
+      if (name === COLD_START.name) return { operation: "cold start", subject: COLD };
+      if (!CEILINGS.some((ceiling) => ceiling.name === name)) return findWorkload(name);
+      return { operation: "ceiling", subject: ceilings.find((subject) => subject.name.startsWith(name)) as Case };
+    },
+    async prepare({ operation, subject }, inputs) {
+      return operation === "cold start" ? prepareColdStart(device) : await prepareCase(device, subject, inputs);
+    },
+  };
+});
