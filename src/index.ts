@@ -23,7 +23,17 @@ export { grad } from "./graph/grad.js";
 export * from "./graph/ops/index.js";
 export { Parameters } from "./graph/parameters.js";
 export { compile, type Data, type Plan, type PlanProgress, plan, type RunOptions } from "./graph/plan.js";
-export { constant, GraphError, noGrad, scope, type Tensor, type Variable } from "./graph/tensor.js";
+export {
+  constant,
+  type Graph,
+  GraphError,
+  input,
+  noGrad,
+  scope,
+  type Tensor,
+  trace,
+  type Variable,
+} from "./graph/tensor.js";
 export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune.js";
 export { detach, reshape } from "./graph/view.js";
 export { createImage, type Image } from "./image/image.js";

@@ -50,7 +50,7 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 
 export interface OnnxCase {
   readonly inputs: Readonly<Record<string, Shape>>;
-  /** Inputs that are indices, with the largest. */
+  /** Inputs that are indices, with the largest that `inputData` draws. */
   readonly largest?: Readonly<Record<string, number>>;
   /** What the graph takes besides. */
   readonly parameters?: Parameters;
