@@ -18,6 +18,7 @@ const network = ({ a }: { a: Tensor }) => {
 /** One profiled run of the network. */
 async function profiled(device: Device) {
   const plan = await compile(device, { a: [1, SIDE, SIDE] }, network);
+  const { shader } = plan.dispatches[1] as { shader: string };
   const expected = await plan.run(data);
   const profiler = await Profiler.create(device);
   const begun = performance.now();
@@ -26,16 +27,16 @@ async function profiled(device: Device) {
   expect(result, "the same bits as without a profiler").to.deep.equal(expected);
   profiler.destroy();
   plan.dispose();
-  return { profiler, wall };
+  return { profiler, wall, shader };
 }
 
-function checkProfile({ profiler, wall }: { profiler: Profiler; wall: number }): void {
+function checkProfile({ profiler, wall, shader }: { profiler: Profiler; wall: number; shader: string }): void {
   const { dispatches, phases } = profiler;
   expect(dispatches.map(({ label }) => label)).to.deep.equal([
     "first/scale",
     ...["second.part/matmul", "second.part/matmul", "second.part/add"],
   ]);
-  expect(dispatches[1]).to.include({ shader: "matmul_tiled", scope: "second.part", flops: 2 * SIDE ** 3 });
+  expect(dispatches[1]).to.include({ shader, scope: "second.part", flops: 2 * SIDE ** 3 });
   expect(dispatches[1]?.bytes, "two factors and the product").to.equal(3 * 4 * SIDE ** 2);
   let last = 0;
   for (const { begin, end } of dispatches) {
@@ -46,7 +47,7 @@ function checkProfile({ profiler, wall }: { profiler: Profiler; wall: number }):
   const spent = dispatches.reduce((sum, { begin, end }) => sum + end - begin, 0);
   expect(spent).to.be.above(0).and.below(wall);
   expect(phases.map(({ name }) => name)).to.include.members(["upload", "encode", "wait", "read"]);
-  const matmuls = profiler.totals(({ shader }) => shader).get("matmul_tiled");
+  const matmuls = profiler.totals((dispatch) => dispatch.shader).get(shader);
   expect(matmuls).to.include({ dispatches: 2, flops: 4 * SIDE ** 3, bytes: 6 * 4 * SIDE ** 2 });
   expect([...profiler.totals(({ scope }) => scope).keys()]).to.deep.equal(["first", "second.part"]);
 }
@@ -88,7 +89,7 @@ describe("profiler", () => {
   });
 
   it("writes a trace with a track each for GPU and CPU", async () => {
-    const { profiler } = await profiled(await testDevice());
+    const { profiler, shader } = await profiled(await testDevice());
     const { traceEvents } = JSON.parse(JSON.stringify(profiler.trace())) as { traceEvents: Record<string, unknown>[] };
     const tracks = new Map(
       traceEvents.filter(({ ph }) => ph === "M").map(({ tid, args }) => [tid, (args as { name: string }).name]),
@@ -103,7 +104,7 @@ describe("profiler", () => {
     const gpu = events.filter(({ tid }) => tracks.get(tid) === "GPU");
     expect(gpu.map(({ name }) => name)).to.deep.equal(profiler.dispatches.map(({ label }) => label));
     expect(gpu[1]?.args).to.deep.include({
-      ...{ shader: "matmul_tiled", workgroups: "1×1×1", flops: 2 * SIDE ** 3 },
+      ...{ shader, workgroups: profiler.dispatches[1]?.workgroups.join("×"), flops: 2 * SIDE ** 3 },
       variant: "TRANSPOSE_A = false, TRANSPOSE_B = false",
     });
     const cpu = events.filter(({ tid }) => tracks.get(tid) === "CPU");

@@ -50,15 +50,16 @@ describe("plan", () => {
     const plan = await compile(device, shapes, product);
     const [choice] = plan.choices;
     plan.dispose();
-    expect(choice).to.include({ key: "matmul 1 of 64×32·32×64", taken: "tiles" });
-    expect(choice?.candidates).to.deep.equal(["tiles", "plain"]);
+    expect(choice?.key).to.equal("matmul 1 of 64×32·32×64");
+    expect(choice?.candidates).to.include.members(["tiles", "plain"]);
     expect(choice?.node.operation.name).to.equal("matmul");
     const key = choice?.key as string;
     device.choices.set(key, "plain");
     try {
       expect(await shadersWith()).to.deep.equal(["matmul", "plain"]);
       expect(await shadersWith(new Map([[key, "tiles"]]))).to.deep.equal(["matmul_tiled", "tiles"]);
-      expect(await shadersWith(new Map([[key, "of another version"]]))).to.deep.equal(["matmul_tiled", "tiles"]);
+      const other = new Map([[key, "of another version"]]);
+      expect((await shadersWith(other))[1], "the default").to.equal(choice?.taken);
     } finally {
       device.choices.clear();
     }
