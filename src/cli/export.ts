@@ -1,6 +1,6 @@
 /** `masa export`: the network alone, out of a training checkpoint or any other file of weights. */
 import { realpath } from "node:fs/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { addCommand, pathArgument, runCommand, UsageError } from "./command.js";
 
 const EXAMPLES = `
@@ -34,10 +34,15 @@ export function addExport(program: Command): void {
     .option("--out <file>", "the .safetensors or .pth file to write", pathArgument)
     .option("--half", "16 bits for each number of --out instead of 32")
     .option("--onnx <file>", "the .onnx file to write", pathArgument)
-    .option("--lr <HxW>", "height and width of the ONNX model's low-resolution image", sizeArgument, [40, 40])
-    .option("--ref <HxW>", "height and width of its reference, multiples of 4", sizeArgument, [160, 160])
+    .addOption(sizeOption("--lr", "height and width of the ONNX model's low-resolution image", 40))
+    .addOption(sizeOption("--ref", "height and width of its reference, multiples of 4", 160))
     .addHelpText("after", EXAMPLES)
     .action(runCommand("export", exportFiles));
+}
+
+function sizeOption(name: string, description: string, side: number): Option {
+  const option = new Option(`${name} <HxW>`, description).default([side, side], `${side}x${side}`);
+  return option.argParser(sizeArgument);
 }
 
 /** Reads "120x160". */
@@ -50,6 +55,7 @@ function sizeArgument(text: string): [number, number] {
 async function exportFiles(_: AbortSignal, { weights, out, onnx, half = false, ...sizes }: Options): Promise<void> {
   const { exportMasa, exportOnnx } = await import("../train/export.js");
   if (out === undefined && onnx === undefined) throw new UsageError("nothing is to be written; give --out or --onnx");
+  if (half && out === undefined) throw new UsageError("--half is for --out; an ONNX model has 32 bits");
   await checkOutput("--out", out, [".safetensors", ".pth"], weights);
   await checkOutput("--onnx", onnx, [".onnx"], weights);
   if (out !== undefined) {

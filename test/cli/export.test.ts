@@ -42,6 +42,7 @@ describe("masa export", () => {
     for (const [args, wanted, message] of [
       [[], 2, /nothing is to be written; give --out or --onnx/],
       [["--out", "w.onnx"], 2, /--out w\.onnx is no \.safetensors or \.pth file; end its name so/],
+      [["--onnx", "w.onnx", "--half"], 2, /--half is for --out; an ONNX model has 32 bits/],
       [["--onnx", "w.pth"], 2, /--onnx w\.pth is no \.onnx file; end its name so/],
       [["--onnx", "w.onnx", "--lr", "40"], 2, /Give height and width in pixels, as 120x160/],
       [["--onnx", "w.onnx", "--lr", "40x42"], 1, /width 42, .*pad it to/],
