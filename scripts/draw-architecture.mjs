@@ -17,6 +17,7 @@ const FOLDERS = {
   train: [1.5, "data, steps, checkpoints"],
   reproduce: [0.4, "the paper's tables, pictures"],
   masa: [1.5, "the network"],
+  onnx: [0.4, "graphs for ONNX Runtime"],
   graph: [1.5, "tensors, gradients, plans"],
   platform: [3, "Node's WebGPU, shaders"],
   kernels: [1.5, "operations as dispatches"],
