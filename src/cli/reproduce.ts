@@ -1,7 +1,9 @@
 /** `masa reproduce`: the paper's tables and figures, computed here. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Argument, type Command } from "commander";
-import type { ExperimentName } from "../reproduce/experiments.js";
+import { Argument, type Command, Option } from "commander";
+import type { ExperimentName, Request } from "../reproduce/experiments.js";
+import { PRESETS } from "../train/config.js";
 import {
   addCommand,
   clearStatus,
@@ -9,70 +11,122 @@ import {
   pathArgument,
   print,
   runCommand,
+  SHIPPED,
   showStatus,
+  UsageError,
   wholeNumber,
 } from "./command.js";
 import { conditionsOf } from "./conditions.js";
 
-const HELP: Readonly<Record<ExperimentName, string>> = {
-  table2: "parameters and multiply-adds, counted from the graph; what is executed and moved",
-  fig5: "multiply-adds over the sizes of blocks and windows and over the dilations",
-  dense: "every patch with every other against coarse to fine: multiply-adds and time over growing images",
-};
-
-const EXAMPLES = `
-Experiments (without one: all that need no data):
-${Object.entries(HELP)
-  .map(([name, help]) => `  ${name.padEnd(8)} ${help}`)
-  .join("\n")}
-
-Each writes NAME.json with every number, NAME.md with the paper's figures beside ours, and its charts as SVG; index.html
-gathers all that the folder holds.
-
-Examples:
-  masa reproduce table2 --out paper
-  masa reproduce --out paper
-  masa reproduce dense --out paper --sizes 16,32,64,128,256
-`;
-
-const SIDES = [16, 32, 64, 128];
-
 interface Options {
   readonly out: string;
-  readonly sizes: readonly number[];
+  readonly data?: string;
+  readonly weights?: string;
+  readonly limit?: number;
+  readonly preset?: string;
+  readonly steps?: number;
+  readonly sizes?: readonly number[];
   readonly adapter?: string;
 }
 
+interface Help {
+  readonly what: string;
+  readonly takes: readonly (keyof Options)[];
+  /** Without data there is nothing to do. */
+  readonly wantsData?: true;
+}
+
+const TRAINING = ["data", "preset", "steps"] as const;
+
+const EXPERIMENTS: Readonly<Record<ExperimentName, Help>> = {
+  table1: {
+    what: "PSNR and SSIM on CUFED5, Sun80 and Urban100, as many as --data holds",
+    takes: ["data", "weights", "limit"],
+    wantsData: true,
+  },
+  table2: { what: "parameters and multiply-adds, counted from the graph; what is executed and moved", takes: [] },
+  table3: { what: "no adaptation, AdaIN, SPADE, SAM: parameters; with --data, trained alike", takes: TRAINING },
+  table4: { what: "aggregation, models 1 to 4: parameters; with --data, trained alike", takes: TRAINING },
+  fig5: {
+    what: "sizes of blocks and windows, dilations: multiply-adds; with --data, PSNR",
+    takes: ["data", "weights", "limit"],
+  },
+  fig6: { what: "references of another luminance, with and without SAM: PSNR", takes: TRAINING, wantsData: true },
+  dense: { what: "every patch with every other against coarse to fine: multiply-adds and time", takes: ["sizes"] },
+};
+const NAMES = Object.keys(EXPERIMENTS) as ExperimentName[];
+
+/** What runs where none is named: what needs nothing and trains nothing. */
+const PLAIN: readonly ExperimentName[] = ["table2", "fig5", "dense"];
+const SIDES = [16, 32, 64, 128];
+const PRESET = "tiny";
+
+const EXAMPLES = `
+Experiments (${PLAIN.join(", ")} unless one is named):
+${Object.entries(EXPERIMENTS)
+  .map(([name, { what, takes }]) => `  ${name.padEnd(7)} ${what}${takes.map((option) => ` --${option}`).join("")}`)
+  .join("\n")}
+
+Each writes NAME.json with every number, NAME.md with the paper's figures beside ours, and its charts as SVG; index.html
+gathers all that the folder holds. Networks are trained in folders of their own there, table3/sam and so on: who stops and
+asks again goes on where it stopped, and more --steps add to what is trained.
+
+Examples:
+  masa reproduce --out paper
+  masa reproduce dense --out paper --sizes 16,32,64,128,256
+  masa reproduce table1 --data DIR --weights masa_rec.pth --out paper      DIR has CUFED5, Sun80, Urban100 or some of them
+  masa reproduce fig5 --data CUFED5 --limit 8 --out paper
+  masa reproduce table3 --data pairs --steps 500 --out paper               then fig6, with the same networks
+`;
+
 export function addReproduce(program: Command): void {
   addCommand(program, "reproduce", "compute the paper's tables and figures")
-    .addArgument(new Argument("[experiment]", "which of them").choices(Object.keys(HELP)))
+    .addArgument(new Argument("[experiment]", "which of them").choices(NAMES))
     .requiredOption("--out <folder>", "where the results go", pathArgument)
-    .option("--sizes <list>", "dense: sides of LR and Ref↓ in pixels, multiples of 8", sidesArgument, SIDES)
+    .option("--data <path>", "test sets (table1, fig5), or training pairs (table3, table4, fig6)", pathArgument)
+    .option("--weights <file>", "table1, fig5: other weights than the package's, .pth or .safetensors", pathArgument)
+    .option("--limit <number>", "table1, fig5: only the first images", wholeNumber(1))
+    .addOption(
+      new Option("--preset <name>", `table3, table4, fig6: the network (default: ${PRESET})`).choices(
+        Object.keys(PRESETS),
+      ),
+    )
+    .option("--steps <number>", "table3, table4, fig6: steps of each network (default: the preset's)", wholeNumber(1))
+    .option("--sizes <list>", `dense: sides of LR and Ref↓ in pixels, multiples of 8 (default: ${SIDES})`, sides)
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .addHelpText("after", EXAMPLES)
     .action(runCommand("reproduce", reproduce));
 }
 
-function sidesArgument(text: string): number[] {
+function sides(text: string): number[] {
   return text.split(",").map(wholeNumber(8, 8));
 }
 
 async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined, options: Options): Promise<void> {
-  const { out, sizes: sides, adapter } = options;
+  const { out } = options;
+  const names = wanted ? [wanted] : PLAIN;
+  checkOptions(names, options);
   const { checkTarget, makeFolder } = await import("../files/atomic.js");
-  const { EXPERIMENTS } = await import("../reproduce/experiments.js");
+  const { EXPERIMENTS: run } = await import("../reproduce/experiments.js");
   const { writeResult } = await import("../reproduce/write.js");
   const { openDevice } = await import("../platform/node.js");
+  const { SHIPPED_WEIGHTS } = await import("../train/weights.js");
   await makeFolder(out);
   await checkTarget(join(out, "index.html"));
-  const names = wanted ? [wanted] : (Object.keys(EXPERIMENTS) as ExperimentName[]);
-  const device = await openDevice({ adapter });
+  const device = await openDevice({ adapter: options.adapter });
+  const request: Omit<Request, "data"> & { readonly data: string } = {
+    ...{ device, signal, onStatus: showStatus, runs: (name) => join(out, name), sides: options.sizes ?? SIDES },
+    weights: { path: options.weights ?? SHIPPED_WEIGHTS, name: options.weights ?? SHIPPED },
+    ...{ limit: options.limit, preset: options.preset ?? PRESET, steps: options.steps },
+    // Who wants data has them: see `checkOptions`.
+    data: options.data as string,
+  };
   try {
     print(`adapter  ${device.info.name}`);
     for (const name of names) {
       signal.throwIfAborted();
       const started = performance.now();
-      const result = await EXPERIMENTS[name]({ device, signal, onStatus: showStatus, sides });
+      const result = await run[name](request);
       await writeResult(out, result, conditionsOf(device.info.name));
       print(`${name.padEnd(8)} ${formatDuration(performance.now() - started)}, ${join(out, `${name}.md`)}`);
     }
@@ -80,5 +134,25 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
   } finally {
     clearStatus();
     device.close();
+  }
+}
+
+/** Refuses options that none of the experiments takes, and data that are missing. */
+function checkOptions(names: readonly ExperimentName[], options: Options): void {
+  const common: readonly string[] = ["out", "adapter"];
+  const taken: readonly string[] = names.flatMap((name) => EXPERIMENTS[name].takes);
+  const excess = Object.keys(options).find((option) => !common.includes(option) && !taken.includes(option));
+  const which = names.length === 1 ? names[0] : `none of ${names.join(", ")}`;
+  if (excess !== undefined)
+    throw new UsageError(`${which} takes ${names.length === 1 ? "no" : "the option"} --${excess}; leave it away`);
+  for (const name of names) {
+    const { wantsData, takes } = EXPERIMENTS[name];
+    if (options.data !== undefined) continue;
+    const folder = join(options.out, name);
+    if (wantsData) throw new UsageError(`${name} wants --data: it has nothing to measure without`);
+    if (options.weights !== undefined || options.limit !== undefined)
+      throw new UsageError(`${name} measures with --weights and --limit only where it is given --data`);
+    if (takes === TRAINING && existsSync(folder))
+      throw new UsageError(`${folder} holds trained networks; give their --data again, or another --out`);
   }
 }

@@ -59,6 +59,18 @@ export function matchGeometry({ lr, refDown, ...options }: MatchSizes): MatchGeo
   };
 }
 
+/**
+ * For dense matching, which compares every patch of LR with every patch of the reference: one block, one window, the whole
+ * images. Throws `ShapeError` for sides that the network cannot halve twice.
+ */
+export function denseGeometry(lr: readonly [number, number], refDown: readonly [number, number]): MatchGeometry {
+  for (const side of lr) {
+    if (side % 4 !== 0)
+      throw new ShapeError("match", "lr", `has a side of ${side}; pad it to ${4 * Math.ceil(side / 4)}`);
+  }
+  return { lr, refDown, blocks: [1, 1], block: lr, window: refDown, dilations: [] };
+}
+
 const SIDE = ["height", "width"] as const;
 
 /** Side of the blocks that a side of LR is cut into: as many as fit, of at least `blockSize`, without remainder. */

@@ -12,9 +12,8 @@ import { SCALE } from "../image/pairs.js";
 import { type MasaConfig, masaConfig } from "./config.js";
 import { Decoder, type Probe, type Warped } from "./decoder.js";
 import { Encoder } from "./encoder.js";
-import { type MatchGeometry, matchGeometry } from "./geometry.js";
+import { denseGeometry, type MatchGeometry, matchGeometry } from "./geometry.js";
 import { extract, type Matches, type MatchingPath, match } from "./matching.js";
-import { denseGeometry } from "./matching_dense.js";
 
 export interface MasaInputs {
   /** Low resolution, [N, 3, H, W], BGR in [0, 1]. */

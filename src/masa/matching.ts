@@ -5,11 +5,12 @@
  * A block of LR first finds its most similar position in the whole downscaled reference (coarse), then each of its pixels
  * one in the window around it (fine). There are two paths with equal results: `fused`, whose operations never write an
  * unfolded tensor or a similarity, and `reference`, the paper's own steps (matching_reference.ts). A third, `dense`,
- * compares all with all (matching_dense.ts), as the networks did that the paper speeds up.
+ * compares every patch of LR with every patch of the reference, as the networks did that the paper speeds up (SRNTT, Zhang et
+ * al. 2019; TTSR, Yang et al. 2020). It is one fine match whose block is all of LR and whose window is all of Ref↓: the fused
+ * operations do it as they are, streaming the reference past.
  */
 import { ShapeError } from "../gpu/errors.js";
 import { coarseMatch } from "../graph/ops/coarse_match.js";
-import { fineMatch } from "../graph/ops/fine_match.js";
 import { permute } from "../graph/ops/permute.js";
 import { slice } from "../graph/ops/slice.js";
 import { transfer } from "../graph/ops/transfer.js";
@@ -17,9 +18,9 @@ import { windowOrigin } from "../graph/ops/window_origin.js";
 import { constant, noGrad, scope, type Tensor } from "../graph/tensor.js";
 import { reshape } from "../graph/view.js";
 import type { MatchGeometry } from "./geometry.js";
-import { denseMatch } from "./matching_dense.js";
 import type { Found } from "./matching_reference.js";
 import * as steps from "./matching_reference.js";
+import { tiledFineMatch } from "./matching_tiles.js";
 
 export type MatchingPath = "fused" | "reference" | "dense";
 
@@ -97,7 +98,8 @@ interface Path {
 
 const fused: Path = {
   coarse: ({ lr, refDown }, geometry) => coarseMatch(lr, refDown, geometry),
-  fine: ({ lr, refDown }, origins, geometry, index) => fineMatch({ lr, ref: refDown, ...origins, index }, geometry),
+  fine: ({ lr, refDown }, origins, geometry, index) =>
+    tiledFineMatch({ lr, ref: refDown, ...origins, index }, geometry),
   extract: (feature, { fineIndex, fineScore, originX, originY }, { blocks, window }, scale) =>
     transfer({ feature, index: fineIndex, score: fineScore, originX, originY }, { blocks, window, scale }),
 };
@@ -129,7 +131,7 @@ const dense: Path = {
     index: constant("coarse index", [shape[0] as number, 1], new Int32Array(shape[0] as number)),
     score: constant("coarse score", [shape[0] as number, 1], new Float32Array(shape[0] as number)),
   }),
-  fine: ({ lr, refDown }, _origins, _geometry, index) => denseMatch(lr, refDown, index),
+  fine: fused.fine,
   extract: fused.extract,
 };
 
@@ -173,7 +175,7 @@ export function searchOrg(lr: Tensor, reflr: Tensor, path: MatchingPath = "fused
   const [B, , h, w] = lr.shape as [number, number, number, number];
   const window = reflr.shape.slice(2) as [number, number];
   // One block is the whole map, one window the whole reference; the block's edge is the rim and has no match of its own.
-  const found = fineMatch({ lr, ref: reflr, ...corners(B) }, { blocks: [1, 1], window });
+  const found = tiledFineMatch({ lr, ref: reflr, ...corners(B) }, { blocks: [1, 1], window });
   const inner = (x: Tensor) => reshape(slice(slice(x, 1, 1, h - 1), 2, 1, w - 1), [B, h - 2, w - 2, 1]);
   return { index: inner(found.index), score: inner(found.score) };
 }

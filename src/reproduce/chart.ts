@@ -18,6 +18,8 @@ export interface LineChart {
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
+  /** Whether lines join the points; default true. */
+  readonly lines?: boolean;
 }
 
 export interface BarChart {
@@ -37,7 +39,7 @@ const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 const STYLE = { background: "white", color: "#222", fontSize: "12px" };
 
 /** A mark at every point; the names of the series stand at the right in their colours. */
-export function lineChart({ x, y, series }: LineChart): string {
+export function lineChart({ x, y, series, lines = true }: LineChart): string {
   const rows = series.flatMap(({ name, points }) => points.map(([px, py]) => ({ name, x: px, y: py })));
   const ticks = [...new Set(rows.map((row) => row.x))];
   const named = ticks.some((tick) => typeof tick === "string");
@@ -52,8 +54,8 @@ export function lineChart({ x, y, series }: LineChart): string {
     x: { label: x.label, ...(xScale as Plot.ScaleOptions) },
     y: { label: y.label, tickFormat: rows.some((row) => row.y >= 1000) ? "~s" : "~g", ...scaleOf(y) },
     marks: [
-      Plot.line(rows, { x: "x", y: "y", stroke: "name" }),
-      Plot.dot(rows, { x: "x", y: "y", fill: "name" }),
+      ...(lines ? [Plot.line(rows, { x: "x", y: "y", z: "name", stroke: "name" })] : []),
+      Plot.dot(rows, { x: "x", y: "y", fill: "name", r: lines ? 3 : 5 }),
       ...names.map((name, i) =>
         Plot.text([name], {
           frameAnchor: "top-right",

@@ -1,8 +1,14 @@
-/** The experiments by name. */
+/** The experiments by name: what each is given, and what it needs. */
 import type { Device } from "../gpu/device.js";
+import { findTestData } from "../train/data/layouts.js";
+import { prepareCases } from "../train/evaluate.js";
+import { loadMasa } from "../train/weights.js";
+import { type AblationTable, ablations, type Training } from "./ablations.js";
 import { dense } from "./dense.js";
 import { fig5 } from "./fig5.js";
+import { fig6 } from "./fig6.js";
 import type { Result } from "./result.js";
+import { findTestSets, table1 } from "./table1.js";
 import { table2 } from "./table2.js";
 
 export interface Request {
@@ -10,19 +16,54 @@ export interface Request {
   readonly signal: AbortSignal;
   /** Told what is being done. */
   readonly onStatus: (status: string) => void;
-  /** Sides of the images on which matching is measured. */
+  /** Where trained networks are: folders for runs. */
+  readonly runs: (name: string) => string;
+  /** Sides of the images on which dense matching is measured. */
   readonly sides: readonly number[];
+  readonly weights: { readonly path: string; readonly name: string };
+  readonly data?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly preset: string;
+  readonly steps?: number | undefined;
 }
+
+type WithData = Request & { readonly data: string };
 
 /** Runs that the least time is taken of. */
 const ROUNDS = 3;
 
-/** In the order in which they run. */
+/** In the order of the paper. Those that train go on with what they find in their folders. */
 export const EXPERIMENTS = {
+  async table1(request: WithData) {
+    const { device, weights, data, limit, signal, onStatus } = request;
+    const sets = await findTestSets(data, limit, signal);
+    const masa = await loadMasa(device, weights.path);
+    try {
+      return await table1(device, masa, { sets, limit, weights: weights.name, signal, onStatus });
+    } finally {
+      masa.parameters.dispose();
+    }
+  },
   table2: ({ device }: Request) => table2(device),
-  fig5: () => fig5(),
+  table3: (request: Request) => compare("table3", request),
+  table4: (request: Request) => compare("table4", request),
+  async fig5({ device, data, limit, weights: { path, name }, ...rest }: Request) {
+    if (data === undefined) return fig5(device);
+    const cases = await prepareCases(await findTestData(data), { limit });
+    return fig5(device, { ...rest, cases, weights: path, name });
+  },
+  fig6: (request: WithData) => fig6(request.device, trainingOf("table3", request)),
   dense: ({ device, sides, signal, onStatus }: Request) =>
     dense(device, { sides, rounds: ROUNDS }, signal, (side) => onStatus(`dense ${side}×${side}`)),
-} as const satisfies Readonly<Record<string, (request: Request) => Result | Promise<Result>>>;
+} as const satisfies Readonly<Record<string, (request: WithData) => Result | Promise<Result>>>;
 
 export type ExperimentName = keyof typeof EXPERIMENTS;
+
+function compare(table: AblationTable, request: Request): Promise<Result> {
+  const { device, data } = request;
+  return ablations(device, table, data === undefined ? undefined : trainingOf(table, { ...request, data }));
+}
+
+function trainingOf(table: AblationTable, { runs, data, preset, steps, signal, onStatus }: WithData): Training {
+  return { folder: runs(table), data, preset, steps, signal, onStatus };
+}

@@ -2,8 +2,15 @@
  * The paper's figure 5: what the matching costs, and what it gives, over the side of LR's blocks, the side of the windows
  * of the reference, and the dilations. One is changed at a time, the others are the official ones.
  */
+import type { Device } from "../gpu/device.js";
+import { ShapeError } from "../gpu/errors.js";
+import type { Image } from "../image/image.js";
 import { MASA, type MasaConfig } from "../masa/config.js";
 import { countFlops } from "../masa/flops.js";
+import { matchGeometry } from "../masa/geometry.js";
+import { DataError } from "../train/data/errors.js";
+import { evaluatePrepared, type PreparedCase } from "../train/evaluate.js";
+import { loadMasa } from "../train/weights.js";
 import { lineChart } from "./chart.js";
 import { giga } from "./format.js";
 import { TABLE2 } from "./paper.js";
@@ -21,12 +28,14 @@ interface Sweep {
   readonly settings: readonly Setting[];
 }
 
+const LARGEST_BLOCK = 64;
+
 export const SWEEPS: readonly Sweep[] = [
   {
     key: "blockSize",
     title: "LR block size",
     axis: "side of a block of LR (pixels)",
-    settings: [8, 16, 32, 64].map((blockSize) => ({ value: blockSize, changes: { blockSize } })),
+    settings: [8, 16, 32, LARGEST_BLOCK].map((blockSize) => ({ value: blockSize, changes: { blockSize } })),
   },
   {
     key: "refBlockScale",
@@ -55,20 +64,37 @@ interface Cost {
 
 interface Found extends Setting {
   readonly cost: Cost;
+  /** Mean PSNR on Y, where there are images to measure it on. */
+  readonly psnr?: number | undefined;
 }
 
-export function fig5(): Result {
+/** A network to be measured with every setting. */
+export interface Fig5Quality {
+  readonly cases: readonly PreparedCase[];
+  readonly weights: string;
+  /** What the weights are called. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+  readonly onStatus: (status: string) => void;
+}
+
+/** Multiply-adds; with a network and images, PSNR too. */
+export async function fig5(device: Device, quality?: Fig5Quality): Promise<Result> {
   const [lr, refDown] = [
     [TABLE2.lr, TABLE2.lr],
     [TABLE2.ref / 4, TABLE2.ref / 4],
   ] as const;
-  const sweeps = SWEEPS.map((sweep) => ({
-    ...sweep,
-    settings: sweep.settings.map((setting) => {
+  const usable = quality && { ...quality, cases: quality.cases.filter(takenByAll) };
+  const sweeps: FoundSweep[] = [];
+  for (const sweep of SWEEPS) {
+    const settings: Found[] = [];
+    for (const setting of sweep.settings) {
       const { coarse, fine, total } = countFlops(lr, refDown, setting.changes);
-      return { ...setting, cost: { coarse, fine, total } };
-    }),
-  }));
+      const psnr = usable && (await measure(device, setting, usable));
+      settings.push({ ...setting, cost: { coarse, fine, total }, ...(psnr !== undefined && { psnr }) });
+    }
+    sweeps.push({ ...sweep, settings });
+  }
   return {
     name: "fig5",
     title: `Figure 5: block sizes and dilations, LR ${lr.join("×")}, Ref ${TABLE2.ref}×${TABLE2.ref}`,
@@ -76,9 +102,15 @@ export function fig5(): Result {
       "The coarse match compares one patch a block and dilation with every position of Ref↓: larger blocks and fewer " +
         "dilations make it cheaper. The fine match compares every pixel of LR with every position of its block's window, " +
         "which grows with the block.",
+      ...(usable
+        ? [
+            `PSNR is the mean on Y over ${usable.cases.length} images: those of ${quality?.cases.length} that every block size ` +
+              `cuts without remainder. The weights are ${usable.name}; they were trained with the official setting.`,
+          ]
+        : []),
     ],
     tables: sweeps.map(table),
-    figures: sweeps.map(figure),
+    figures: sweeps.flatMap((sweep) => [costs(sweep), ...(usable ? [qualities(sweep)] : [])]),
     data: sweeps.map(({ key, settings }) => ({ key, official: MASA[key], settings })),
   };
 }
@@ -89,15 +121,63 @@ function table({ key, title, settings }: FoundSweep): Table {
   const official = String(key === "dilations" ? MASA.dilations.join(", ") : MASA[key]);
   return {
     title: `${title}: 10⁹ multiply-adds`,
-    columns: [title, "coarse", "fine", "matching", "whole network"],
-    rows: settings.map(({ value, cost: { coarse, fine, total } }) => [
+    columns: [
+      ...[title, "coarse", "fine", "matching", "whole network"],
+      ...(settings.some(({ psnr }) => psnr !== undefined) ? ["PSNR (dB)"] : []),
+    ],
+    rows: settings.map(({ value, psnr, cost: { coarse, fine, total } }) => [
       String(value) === official ? `${value} (official)` : String(value),
       ...[coarse, fine, coarse + fine, total].map((count) => giga(count, 3)),
+      ...(psnr === undefined ? [] : [psnr.toFixed(3)]),
     ]),
   };
 }
 
-function figure({ key, title, axis, settings }: FoundSweep): Figure {
+/** Whether every setting can cut the case into blocks. */
+function takenByAll({ lr, refDown }: PreparedCase): boolean {
+  const sides = ({ width, height }: Image) => [height, width] as const;
+  return SWEEPS.flatMap(({ settings }) => settings).every(({ changes }) => {
+    try {
+      matchGeometry({ lr: sides(lr), refDown: sides(refDown), ...changes });
+      return true;
+    } catch (error) {
+      if (error instanceof ShapeError) return false;
+      throw error;
+    }
+  });
+}
+
+async function measure(device: Device, { value, changes }: Setting, quality: Fig5Quality): Promise<number> {
+  const { cases, weights, signal, onStatus } = quality;
+  if (cases.length === 0)
+    throw new DataError(
+      "no image is cut by every block size of figure 5",
+      `Give images whose sides in high resolution are multiples of ${4 * LARGEST_BLOCK}`,
+    );
+  const masa = await loadMasa(device, weights, changes);
+  try {
+    const onCase = (_: unknown, done: number, total: number) =>
+      onStatus(`${Object.keys(changes)} ${value}: image ${done}/${total}`);
+    return (await evaluatePrepared(device, masa, cases, { signal, onCase })).mean.psnr;
+  } finally {
+    masa.parameters.dispose();
+  }
+}
+
+function qualities({ key, title, axis, settings }: FoundSweep): Figure {
+  const points = settings.flatMap(({ value, psnr }) => (psnr === undefined ? [] : [[value, psnr] as const]));
+  return {
+    name: `fig5_${key}_psnr`,
+    caption: `PSNR over the ${title}`,
+    svg: lineChart({
+      x: { label: axis, ...(key === "blockSize" && { scale: "log" }) },
+      y: { label: "PSNR (dB)" },
+      series: [{ name: "PSNR", points }],
+    }),
+  };
+}
+
+function costs({ key, title, axis, settings }: FoundSweep): Figure {
   const series = (name: string, of: (cost: Cost) => number) => ({
     name,
     points: settings.map(({ value, cost }) => [value, of(cost)] as const),

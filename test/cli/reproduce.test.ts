@@ -41,7 +41,11 @@ describe("masa reproduce", () => {
 
   for (const [what, args, code, message] of [
     ["no folder", ["table2"], 2, /required option '--out <folder>'/],
-    ["an experiment that there is not", ["table9", "--out", "x"], 2, /Allowed choices are table2/],
+    ["an experiment that there is not", ["table9", "--out", "x"], 2, /Allowed choices are table1, table2/],
+    ["no data where there must be some", ["table1", "--out", "x"], 2, /table1 wants --data/],
+    ["weights without images", ["fig5", "--out", "x", "--weights", "w.pth"], 2, /only where it is given --data/],
+    ["an option of another experiment", ["table2", "--out", "x", "--steps", "5"], 2, /table2 takes no --steps/],
+    ["an option that none takes", ["--out", "x", "--steps", "5"], 2, /none of table2, fig5, dense takes/],
     ["sides that are not cut into blocks", ["dense", "--out", "x", "--sizes", "16,20"], 2, /Give a multiple of 8/],
     ["a folder that is a file", ["table2", "--out", "file"], 1, /cannot create the folder file: a file has this name/],
   ] as const)

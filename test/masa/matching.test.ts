@@ -4,9 +4,8 @@ import { ShapeError } from "../../src/gpu/errors.js";
 import { grad } from "../../src/graph/grad.js";
 import { compile, type Data, type InputSpec } from "../../src/graph/plan.js";
 import { input, type Tensor, trace } from "../../src/graph/tensor.js";
-import { type MatchGeometry, type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
+import { denseGeometry, type MatchGeometry, type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
 import { extract, type MatchingPath, match } from "../../src/masa/matching.js";
-import { denseGeometry } from "../../src/masa/matching_dense.js";
 import { extractBlocks } from "../../src/masa/matching_reference.js";
 import { type NdArray, ndarray } from "../../src/reference/array.js";
 import { coarseMatch } from "../../src/reference/coarse_match.js";
@@ -28,9 +27,10 @@ const CASES: readonly Case[] = [
   { name: "other sides for LR and reference", N: 1, C: 8, lr: [24, 32], refDown: [40, 28] },
   { name: "blocks of 9", N: 1, C: 8, lr: [36, 36], refDown: [36, 36] },
   { name: "a window larger than the reference", N: 1, C: 8, lr: [16, 16], refDown: [8, 8] },
+  { name: "blocks too large for a workgroup", N: 1, C: 8, lr: [40, 60], refDown: [16, 20], blockSize: 20 },
   { name: "odd sides of the reference and blocks of 10×8", N: 2, C: 5, lr: [20, 24], refDown: [21, 31] },
 ];
-/** Sides that make tiles of 8×8, of 5×8 and of 4×6. */
+/** Taken whole, in tiles of 5×8, and whole again. */
 const DENSE: readonly Case[] = [
   { name: "a square pair", N: 1, C: 8, lr: [16, 16], refDown: [16, 16] },
   { name: "a batch of two with other sides", N: 2, C: 5, lr: [20, 16], refDown: [9, 21] },

@@ -27,9 +27,9 @@ describe("table 2", () => {
 });
 
 describe("figure 5", () => {
-  it("counts the matching for each setting, the official one among them", () => {
+  it("counts the matching for each setting, the official one among them", async () => {
     type Sweep = { key: string; settings: { value: number | string; cost: { coarse: number; fine: number } }[] };
-    const sweeps = fig5().data as Sweep[];
+    const sweeps = (await fig5(await testDevice())).data as Sweep[];
     const found = (key: string, value: number | string) =>
       sweeps.find((sweep) => sweep.key === key)?.settings.find((setting) => setting.value === value)?.cost;
     for (const [key, official] of [

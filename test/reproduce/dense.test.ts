@@ -10,10 +10,10 @@ type Found = { readonly sides: (Record<"dense" | "fused", Cost> & { readonly sid
 describe("dense matching beside coarse to fine", () => {
   it("is counted from what the kernels declare, and measured", async () => {
     const seen: number[] = [];
-    const options = { sides: [16, 24], rounds: 1 };
+    const options = { sides: [24, 32], rounds: 1 };
     const result = await dense(await testDevice(), options, new AbortController().signal, (side) => seen.push(side));
     const { sides } = result.data as Found;
-    expect(seen).to.deep.equal([16, 24]);
+    expect(seen).to.deep.equal([24, 32]);
     for (const { side, dense, fused } of sides) {
       expect(dense.flops).to.equal(2 * side ** 2 * (side - 2) ** 2 * 9 * 64);
       const { coarse, fine } = countFlops([side, side], [side, side]);
@@ -28,7 +28,7 @@ describe("dense matching beside coarse to fine", () => {
       expect(dense.memory).to.be.below(4 * (2 * 64 * side ** 2 + side ** 2 * (side - 2) ** 2));
     }
     const [first] = result.tables;
-    expect(first?.rows[0]?.[0]).to.equal("16×16");
+    expect(first?.rows[0]?.[0]).to.equal("24×24");
     expect(first?.rows[0]?.[3]).to.equal((sides[0]!.dense.flops / sides[0]!.fused.flops).toFixed(2));
     expect(result.figures.map(({ name }) => name)).to.deep.equal(["dense", "dense_time"]);
   });

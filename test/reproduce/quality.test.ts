@@ -1,0 +1,173 @@
+/** Experiments that measure pictures: protocols against the official code's figures, trainings of a few steps. */
+import { cpSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { GoldenSet } from "../../src/conformance/manifest.js";
+import { fillParameters } from "../../src/conformance/parameters.js";
+import { Masa } from "../../src/masa/masa.js";
+import { ablations, type Training, testCases } from "../../src/reproduce/ablations.js";
+import { fig5 } from "../../src/reproduce/fig5.js";
+import { fig6, withLuminance } from "../../src/reproduce/fig6.js";
+import { findTestSets, table1 } from "../../src/reproduce/table1.js";
+import { DataError } from "../../src/train/data/errors.js";
+import type { CaseResults } from "../../src/train/evaluate.js";
+import { prepareCases } from "../../src/train/evaluate.js";
+import { saveParameters, untrainedMasa } from "../../src/train/weights.js";
+import { testDevice } from "../device.js";
+import { failure, goldenPath, inFolder } from "../files/golden.js";
+import { put } from "../train/data/files.js";
+import { NETWORK, pattern, putLayout } from "../train/test_sets.js";
+
+const never = new AbortController().signal;
+const EXAMPLES = new URL("../../../examples/data/cufed5", import.meta.url);
+
+describe("table 1", () => {
+  const evaluated = { weights: "w", signal: never, onStatus: () => {} };
+
+  it("gives PSNR and SSIM of the official code for the same network and images", function () {
+    this.timeout(600_000);
+    return inFolder(async (folder) => {
+      // Of these sides no protocol pads anything; Sun80's takes the one reference as it is.
+      const matches = join(folder, "Sun_Hays_SR_scenematches", "a.png");
+      mkdirSync(matches, { recursive: true });
+      mkdirSync(join(folder, "Sun_Hays_SR_groundtruth"));
+      cpSync(goldenPath("img/single_0_hr.png"), join(folder, "Sun_Hays_SR_groundtruth", "a.png"));
+      cpSync(goldenPath("img/single_0_ref.png"), join(matches, "0.png"));
+      const set = GoldenSet.open(goldenPath(""));
+      const { entry } = set.cases.find(({ part, name }) => part === "net" && name === "single")!;
+      const masa = new Masa();
+      const device = await testDevice();
+      await fillParameters(device, masa.parameters, set.parameters(entry.entry("params")));
+      const sets = await findTestSets(folder, undefined, never);
+      const { data } = await table1(device, masa, { ...evaluated, sets });
+      masa.parameters.dispose();
+      const [single] = data as { protocol: string; evaluation: CaseResults }[];
+      expect(single?.protocol).to.equal("Sun80");
+      const scalar = (name: string) => entry.entry("scalars").entry(name);
+      const { psnr, ssim } = single!.evaluation.mean;
+      expect(psnr).to.be.closeTo(scalar("psnr_y").numbers("value")[0]!, scalar("psnr_y").number("tol_abs"));
+      expect(ssim).to.be.closeTo(scalar("ssim_y").numbers("value")[0]!, scalar("ssim_y").number("tol_abs"));
+    });
+  });
+
+  it("finds each test set where it may be, and prints it beside the paper's figures", () =>
+    inFolder(async (folder) => {
+      for (const layout of ["CUFED5", "Sun80", "Urban100"] as const) await putLayout(layout, join(folder, layout));
+      const device = await testDevice();
+      const masa = await untrainedMasa(device, NETWORK, 1);
+      const sets = await findTestSets(folder, 1, never);
+      expect(sets.map(({ name }) => name)).to.deep.equal(["CUFED5", "Sun80", "Urban100"]);
+      const { tables, text, figures } = await table1(device, masa, { ...evaluated, sets, limit: 1 });
+      masa.parameters.dispose();
+      expect(tables[0]?.rows.map(([name, images, rec]) => [name, images, rec])).to.deep.equal([
+        ["CUFED5, all references", "1", "27.54 / 0.814"],
+        ["CUFED5, most similar reference", "1", ""],
+        ["Sun80", "1", "30.15 / 0.815"],
+        ["Urban100", "1", "26.09 / 0.786"],
+      ]);
+      expect(text.join()).to.include("first 1 images");
+      expect(figures[0]?.name).to.equal("table1");
+      for (const layout of ["CUFED5", "Sun80", "Urban100"] as const)
+        expect((await findTestSets(join(folder, layout), undefined, never)).map(({ name }) => name)).to.deep.equal([
+          layout,
+        ]);
+      await put(pattern(1, 40, 40), folder, "none", "train", "input", "a.png");
+      await failure(
+        () => findTestSets(join(folder, "none"), undefined, never),
+        DataError,
+        /none of the paper's test sets/,
+      );
+    }));
+});
+
+describe("figure 5", () => {
+  it("measures PSNR where every setting can cut the images", () =>
+    inFolder(async (folder) => {
+      await put(pattern(1, 256, 256), folder, "000_0.png");
+      await put(pattern(2, 256, 256), folder, "000_1.png");
+      // 96 pixels are 24 in LR: no block of 64.
+      await put(pattern(3, 96, 96), folder, "001_0.png");
+      await put(pattern(4, 96, 96), folder, "001_1.png");
+      const device = await testDevice();
+      const masa = await untrainedMasa(device, { ...NETWORK, channels: 4 }, 1);
+      const weights = join(folder, "w.safetensors");
+      await saveParameters(masa.parameters, weights);
+      masa.parameters.dispose();
+      const data = await findTestSets(folder, undefined, never);
+      const cases = await prepareCases(data[0]!.data);
+      const quality = { cases, weights, name: "w", signal: never, onStatus: () => {} };
+      const { tables, text, figures } = await fig5(device, quality);
+      expect(text.join()).to.include("over 1 images: those of 2");
+      for (const { columns, rows } of tables) {
+        expect(columns.at(-1)).to.equal("PSNR (dB)");
+        for (const row of rows) expect(Number(row.at(-1)), row[0]).to.be.within(5, 60);
+      }
+      // One official network, whichever sweep it stands in.
+      const official = tables.map(({ rows }) => rows.find(([name]) => name?.includes("official"))?.at(-1));
+      expect(new Set(official).size).to.equal(1);
+      expect(figures.map(({ name }) => name)).to.include("fig5_blockSize_psnr");
+      await failure(() => fig5(device, { ...quality, cases: cases.slice(1) }), DataError, /multiples of 256/);
+    }));
+});
+
+describe("tables 3 and 4", function () {
+  this.timeout(600_000);
+
+  it("give the paper's parameters without any data", async () => {
+    const device = await testDevice();
+    for (const table of ["table3", "table4"] as const) {
+      const { tables } = await ablations(device, table);
+      expect(tables).to.have.length(1);
+      for (const [name, paper, ours] of tables[0]!.rows)
+        expect(Number.parseFloat(ours!).toFixed(2), name).to.equal(Number.parseFloat(paper!).toFixed(2));
+    }
+  });
+
+  it("train every network alike, go on with what is there, and feed figure 6", () =>
+    inFolder(async (folder) => {
+      const device = await testDevice();
+      const seen: string[] = [];
+      const training: Training = {
+        ...{ folder: join(folder, "table3"), data: EXAMPLES.pathname, preset: "tiny", steps: 1 },
+        ...{ signal: never, onStatus: (status) => seen.push(status) },
+      };
+      const first = await ablations(device, "table3", training);
+      expect(readdirSync(training.folder).sort()).to.deep.equal(["adain", "none", "sam", "spade"]);
+      const [, reached] = first.tables;
+      expect(reached?.rows.map(([name]) => name)).to.deep.equal(["no adaptation", "AdaIN", "SPADE", "SAM", "bicubic"]);
+      for (const [name, psnr] of reached!.rows) expect(Number(psnr), name).to.be.within(10, 60);
+      expect(seen).to.include("SAM: step 1/1");
+      seen.length = 0;
+      // Nothing is trained again.
+      const again = await ablations(device, "table3", training);
+      expect(again.tables).to.deep.equal(first.tables);
+      expect(seen.filter((status) => status.includes("step"))).to.deep.equal([]);
+
+      const { tables, data } = await fig6(device, training);
+      expect(seen.filter((status) => status.includes("step"))).to.deep.equal([]);
+      const { factors, measured } = data as { factors: number[]; measured: { psnr: number[]; loss: number[] }[] };
+      const own = factors.indexOf(1);
+      // The reference as it is gives what table 3 has found.
+      const psnr = (title: string) => Number(reached!.rows.find(([name]) => name === title)![1]);
+      expect(measured.map((one) => Number(one.psnr[own]!.toFixed(3)))).to.deep.equal([
+        psnr("no adaptation"),
+        psnr("SAM"),
+      ]);
+      for (const { loss } of measured) expect(loss[own]).to.equal(0);
+      expect(tables[0]?.rows).to.have.length(factors.length);
+    }));
+
+  it("change the reference's luminance, and nothing else", () =>
+    inFolder(async (folder) => {
+      const training = { folder, data: EXAMPLES.pathname, preset: "tiny", signal: never, onStatus: () => {} };
+      const [test] = await testCases(training);
+      expect(withLuminance(test!, 1)).to.deep.equal(test);
+      const { ref, refDown, ...rest } = withLuminance(test!, 1.5);
+      const { ref: oldRef, refDown: oldDown, ...oldRest } = test!;
+      expect(rest).to.deep.equal(oldRest);
+      expect([...ref.data.slice(0, 99)]).to.deep.equal(
+        [...oldRef.data.slice(0, 99)].map((value) => Math.min(255, Math.round(1.5 * value))),
+      );
+      expect(refDown.data).not.to.deep.equal(oldDown.data);
+    }));
+});
