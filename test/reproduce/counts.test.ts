@@ -20,7 +20,8 @@ describe("table 2", () => {
     expect(honest.convTranspose2d).to.equal(6_039_797_760);
     for (const path of ["fused", "reference"] as const) expect(executed[path].flops, path).to.equal(2 * honest.total);
     expect(executed.fused.executed).to.be.below(executed.fused.flops);
-    expect(executed.fused.bytes).to.be.below(executed.reference.bytes / 2);
+    // The convolutions' inputs and their repacking weigh on both; what is unfolded weighs on the reference alone.
+    expect(executed.reference.bytes - executed.fused.bytes).to.be.above(10e9);
     // At the least every parameter is read, and the reference and the result pass by once.
     expect(executed.fused.bytes).to.be.above(4 * (4_028_291 + 2 * 3 * 512 * 512));
   });

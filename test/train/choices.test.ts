@@ -37,7 +37,7 @@ describe("variants of a training run", () => {
     const keys = Object.keys(defaults).filter((key) => key.startsWith("convolve"));
     expect(keys).not.to.deep.equal([]);
 
-    const tuned = keys.map((key) => [key, "tiles 64×64"] as const);
+    const tuned = keys.map((key) => [key, "tiles"] as const);
     const tune = () => tuned.forEach(([key, variant]) => void device.choices.set(key, variant));
     tune();
     const { checkpoint: whole } = await run(device, at("whole"), changes());
