@@ -1,18 +1,17 @@
 #!/usr/bin/env node
 /** `npm run bench:peers`: the same work on masa-webgpu and on what else a user could take, side by side. */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { clearStatus, pathArgument, print, showStatus, UsageError, wholeNumber } from "../../src/cli/command.js";
 import { checkTarget, writeFileAtomic } from "../../src/files/atomic.js";
 import { coldStart } from "./cold.js";
 import { Comparison, type Contestant, type RowResult } from "./compare.js";
-import { installedVersion, installPeers } from "./install.js";
+import { FOLDER, installedVersion, installPeers } from "./install.js";
 import type { Program } from "./process.js";
 import { ceilingOf, FORMAT, markdown, NAIVE, type PeersReport, textLines } from "./report.js";
 import { messageOf } from "./serve.js";
 import { CEILINGS, COLD_START, ROWS, type Row } from "./workloads.js";
-
-const SCRIPTS = new URL("../../../bench/peers/", import.meta.url);
 
 interface Peer extends Contestant {
   readonly package: string;
@@ -20,7 +19,7 @@ interface Peer extends Contestant {
 
 const peer = (name: string, library: string, file: string): Peer => ({
   ...{ name, package: library, role: "peer", webgpu: true },
-  program: { args: [fileURLToPath(new URL(file, SCRIPTS))] },
+  program: { args: [join(FOLDER, file)] },
   takes: ({ operation }) => operation !== "ceiling",
 });
 const PEERS: readonly Peer[] = [

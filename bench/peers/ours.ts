@@ -66,7 +66,7 @@ async function prepareCase(device: Device, subject: Case, inputs: Arrays): Promi
 }
 
 await serve(async () => {
-  const device = await openDevice({}, { ...benchPlatform(), warn: () => {} });
+  const device = await openDevice({ tuning: false }, { ...benchPlatform(), warn: () => {} });
   const ceilings = rooflineCases(device);
   return {
     device,
