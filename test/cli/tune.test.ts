@@ -1,6 +1,5 @@
 /** `masa tune`, and `--tune` of other commands, with a cache folder of their own. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { writeImage } from "../../src/files/images.js";
@@ -11,10 +10,18 @@ import { Masa } from "../../src/masa/masa.js";
 import { fillNoise, inFolder } from "../files/golden.js";
 import { masa } from "./masa.js";
 
-/** The smallest network's shapes, and so little time that most of it is left for the next call. */
-const SHORT = ["--lr", "8x8", "--ref", "32x32", "--budget", "3"];
-
+const WEIGHTS = "w.safetensors";
+/** A network and images so small that most of the time goes into compiling. */
 const SMALL = { channels: 4, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1] } as const;
+const SMALLEST = ["--weights", WEIGHTS, "--lr", "8x8"];
+
+async function putWeights(folder: string): Promise<void> {
+  const tensors = new Masa(SMALL).parameters.all.map(({ name, shape, size }) => {
+    const values = Float32Array.from({ length: size }, (_, i) => 0.01 * Math.sin(i));
+    return [name, FileTensor.of("F32", shape, values)] as const;
+  });
+  await writeSafetensors(join(folder, WEIGHTS), new Map(tensors));
+}
 
 const env = (folder: string) => ({ XDG_CACHE_HOME: folder, MASA_TUNING: "" });
 const cache = (folder: string) => join(folder, "masa-webgpu", "tuning.json");
@@ -52,29 +59,29 @@ describe("masa tune", () => {
 
   it("measures, keeps, goes on with the rest, lists and forgets", () =>
     inFolder(async (folder) => {
-      const first = await masa(["tune", ...SHORT], env(folder));
-      expect(first.code, first.stderr).to.equal(0);
+      const tune = (...args: readonly string[]) => masa(["tune", ...args], env(folder), undefined, folder);
+      await putWeights(folder);
+      const search = async (seconds: string) => {
+        const { code, stdout, stderr } = await tune(...SMALLEST, "--budget", seconds);
+        expect(code, stderr).to.equal(0);
+        const [, left, all] = /^(\d+) of (\d+) choices are left/m.exec(stdout) ?? [];
+        const kept = keptIn(folder);
+        if (all) expect(kept).to.have.length(Number(all) - Number(left));
+        return { kept, stdout };
+      };
+      const first = await search("100");
       expect(first.stdout).to.match(/^adapter: .+\nenlarging 8×8 with a reference of 32×32\n/);
-      const left = Number(/(\d+) of \d+ choices are left/.exec(first.stdout)?.[1] ?? 0);
-      const found = existsSync(cache(folder)) ? keptIn(folder) : [];
+      expect(first.stdout).to.match(/^operation +uses +default +chosen +gain +others$/m);
+      expect(first.stdout).to.match(/^convolve 4→4 3×3 s1 p1 d1 \[1,4,\d+,\d+\] +\d+ .* [\d.]+ ms/m);
+      expect(first.stdout).to.match(/^together .+, with the defaults .+: [\d.]+ % less$/m);
+      const { kept } = await search("1");
+      expect(kept).to.include.members(first.kept);
 
-      const all = await masa(["tune", ...SHORT.slice(0, 4), "--budget", "100"], env(folder));
-      expect(all.stdout, all.stderr).to.match(/^operation +uses +default +chosen +gain +others$/m);
-      expect(all.stdout).to.match(/^convolve \d+→\d+ 3×3 s1 p1 d1 \[1,\d+,\d+,\d+\] +\d+ .* [\d.]+ ms/m);
-      expect(all.stdout).to.match(/^together .+, with the defaults .+: [\d.]+ % less$/m);
-      expect(all.stdout).not.to.match(/are left/);
-      const keys = keptIn(folder);
-      expect(keys).to.include.members(found);
-      expect(keys.length - found.length).to.equal(left);
-
-      const again = await masa(["tune", ...SHORT], env(folder));
-      expect(again.stdout).to.match(/all choices were made before; --clear forgets them\n$/);
-      const list = await masa(["tune", "--list"], env(folder));
-      for (const key of keys) expect(list.stdout).to.include(`${key} `);
-      expect(list.stdout).to.include(`${keys.length} choices in ${cache(folder)}`);
-
-      expect((await masa(["tune", "--clear"], env(folder))).stdout).to.include("forgotten");
-      expect((await masa(["tune", "--list"], env(folder))).stdout).to.match(/nothing is kept for it\n$/);
+      const list = await tune("--list");
+      for (const key of kept) expect(list.stdout).to.include(`${key} `);
+      expect(list.stdout).to.include(`${kept.length} choices in ${cache(folder)}`);
+      expect((await tune("--clear")).stdout).to.include("forgotten");
+      expect((await tune("--list")).stdout).to.match(/nothing is kept for it\n$/);
     })).timeout(300_000);
 
   it("keeps what it has when it is interrupted", () =>
@@ -90,7 +97,7 @@ describe("masa tune", () => {
   it("is refused a cache folder that cannot be one, before it measures", () =>
     inFolder(async (folder) => {
       writeFileSync(join(folder, "masa-webgpu"), "a file");
-      const { code, stderr, stdout } = await masa(["tune", ...SHORT], env(folder));
+      const { code, stderr, stdout } = await masa(["tune", "--budget", "1"], env(folder));
       expect(code).to.equal(1);
       expect(stderr).to.match(/^masa tune: cannot create the folder .*masa-webgpu: a file has this name/m);
       expect(stdout).not.to.include("enlarging");
@@ -98,28 +105,17 @@ describe("masa tune", () => {
 });
 
 describe("masa upscale --tune", () => {
-  it("tunes for its images, keeps what it found, and does not depend on that", () =>
+  it("enlarges also where what it finds cannot be kept", () =>
     inFolder(async (folder) => {
       const noise = (side: number) => fillNoise(createImage(side, side, 3, 8), side);
       await writeImage(join(folder, "lr.png"), noise(8));
       await writeImage(join(folder, "ref.png"), noise(32));
-      const weights = new Masa(SMALL).parameters.all.map(({ name, shape, size }) => {
-        const values = Float32Array.from({ length: size }, (_, i) => 0.01 * Math.sin(i));
-        return [name, FileTensor.of("F32", shape, values)] as const;
-      });
-      await writeSafetensors(join(folder, "w.safetensors"), new Map(weights));
-      const images = ["--lr", "lr.png", "--ref", "ref.png", "--weights", "w.safetensors"];
-      const args = ["upscale", ...images, "--tune", "90", "--out"];
-      const kept = await masa([...args, "a.png"], env(folder), undefined, folder);
-      expect(kept.code, kept.stderr).to.equal(0);
-      expect(keptIn(folder)).not.to.deep.equal([]);
-
-      const blocked = join(folder, "blocked");
-      await mkdir(blocked);
-      writeFileSync(join(blocked, "masa-webgpu"), "a file");
-      const { code, stderr } = await masa([...args, "b.png"], env(blocked), undefined, folder);
+      await putWeights(folder);
+      writeFileSync(join(folder, "masa-webgpu"), "a file");
+      const images = ["--lr", "lr.png", "--ref", "ref.png", "--out", "out.png", "--weights", WEIGHTS];
+      const { code, stderr } = await masa(["upscale", ...images, "--tune", "100"], env(folder), undefined, folder);
       expect(code, stderr).to.equal(0);
       expect(stderr).to.match(/^masa: what the tuner found is not kept: cannot create the folder /m);
-      expect(existsSync(join(folder, "b.png"))).to.equal(true);
+      expect(existsSync(join(folder, "out.png"))).to.equal(true);
     })).timeout(300_000);
 });
