@@ -1,6 +1,6 @@
 /** A runner that does what its argument says, for the tests of its parent: `{ "row": { … } }` by rows. */
 import { createInterface } from "node:readline";
-import type { Reply, Request } from "../../bench/peers/serve.js";
+import type { Reply, Request } from "../../../bench/peers/serve.js";
 
 /** What it does in a row; without it a right result in `wall` milliseconds. */
 export interface Behaviour {
