@@ -51,7 +51,8 @@ async function conformance(signal: AbortSignal, folder: string, { filter = "", j
   const results = await runCases(set, cases, {
     signal: json === undefined ? AbortSignal.any([signal, unread()]) : signal,
     open: async () => {
-      const device = await openDevice();
+      // Golden cases try the defaults, whatever `masa tune` found here.
+      const device = await openDevice({ tuning: false });
       adapter = device.info.name;
       return device;
     },

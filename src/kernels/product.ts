@@ -30,7 +30,8 @@ function variants(machine: Machine, filled: boolean): [Variant, ...Variant[]] {
 
 /**
  * y [B, n, m] = a [B, n, K] · b [B, K, m]; a transposed operand is stored as [B, K, n] or [B, m, K]. Where a has fewer
- * matrices than b, each of them meets as many of b, one after the other.
+ * matrices than b, each of them meets as many of b, one after the other. `flops` tells the arithmetic of the result where
+ * the product saves some.
  */
 export function product(
   recorder: Recorder,
@@ -38,6 +39,7 @@ export function product(
   b: Operand,
   y: Operand,
   { transposeA, transposeB }: Transposed,
+  flops?: number,
 ): void {
   const [batches, n, m] = y.shape as [number, number, number];
   const inner = a.shape[transposeA ? 1 : 2] as number;
@@ -45,11 +47,12 @@ export function product(
   const key = `matmul ${batches} of ${operand(n, inner, transposeA)}·${operand(inner, m, transposeB)}`;
   const filled = Math.min(n, m) >= LEAST_SIDE && inner >= LEAST_INNER;
   const variant = recorder.choose(key, variants(recorder.machine, filled));
+  const executed = 2 * batches * n * m * inner;
   const task = {
     constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
     params: { batches, share: batches / (a.shape[0] as number), n, m, inner },
     bindings: { a, b, y },
-    flops: 2 * batches * n * m * inner,
+    ...(flops === undefined ? { flops: executed } : { flops, executed }),
   };
   if (variant === "plain") recorder.dispatch({ ...task, shader: "matmul", workgroups: flatGrid(batches * n * m) });
   else {

@@ -10,7 +10,7 @@
  * earlier layers: there it is not offered. The weight gradient transforms no weights.
  */
 import type { Convolution, WeightGradient, Window } from "./convolution.js";
-import { flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
 import { product } from "./product.js";
 
 type Sides = [number, number, number, number];
@@ -47,7 +47,7 @@ export function winogradConvolution(recorder: Recorder, convolution: Convolution
     const { slabs, size } = part;
     const v = input(recorder, concat ? [x, concat] : [x], part, window.padding);
     const m = recorder.scratch(`products of tiles from ${first}`, [POINTS * slabs, O, size]);
-    product(recorder, u, v, m, { transposeA: false, transposeB: false });
+    product(recorder, u, v, m, { transposeA: false, transposeB: false }, directFlops(weight, y, tiles / count));
     recorder.dispatch({
       shader: "winograd_output",
       params: {
@@ -79,7 +79,14 @@ export function winogradWeightGradient(recorder: Recorder, gradient: WeightGradi
       workgroups: flatGrid(O * slabs * size),
     });
     const m = recorder.scratch(`products of tiles from ${first}`, [POINTS * slabs, O, C]);
-    product(recorder, vy, vx, m, { transposeA: false, transposeB: true });
+    product(
+      recorder,
+      vy,
+      vx,
+      m,
+      { transposeA: false, transposeB: true },
+      directFlops(dweight, dy, tiles / tiling.count),
+    );
     recorder.dispatch({
       shader: "winograd_weight_gradient",
       params: { count: O * C, slabs, adds: Number(first > 0) },
@@ -96,6 +103,11 @@ function weights(recorder: Recorder, weight: Operand): Operand {
   const bindings = { weight, u };
   recorder.dispatch({ shader: "winograd_weights", params: { count: O * C }, bindings, workgroups: flatGrid(O * C) });
   return u;
+}
+
+/** What the direct sums of a part of y take, a multiply-add as two. */
+function directFlops(weight: Operand, y: Operand, part: number): number {
+  return (2 * elements(weight.shape) * elements(y.shape) * part) / (weight.shape[0] as number);
 }
 
 /** Which tiles, in how many slabs of which size, of TH × TW in an image. */
