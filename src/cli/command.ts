@@ -61,6 +61,16 @@ export function wholeNumber(least: number, of = 1): (text: string) => number {
   };
 }
 
+/** Sides of an image, as network and matrices have them. */
+export type ImageSize = readonly [height: number, width: number];
+
+/** Reads "120x160". */
+export function imageSize(text: string): ImageSize {
+  const [, height, width] = /^([1-9]\d{0,4})[x×]([1-9]\d{0,4})$/.exec(text) ?? [];
+  if (height === undefined) throw new InvalidArgumentError("Give height and width in pixels, as 120x160.");
+  return [Number(height), Number(width)];
+}
+
 /**
  * Wraps what a subcommand does for commander's `.action()`. The action gets a signal that Ctrl-C or SIGTERM aborts, then
  * commander's arguments. It fails by throwing: the message goes to stderr, the stack only with `--debug`.

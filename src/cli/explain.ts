@@ -58,7 +58,6 @@ async function explainFiles(signal: AbortSignal, options: Options): Promise<void
   const { readImage } = await import("../files/images.js");
   const { explained } = await import("../reproduce/explain.js");
   const { writeResult } = await import("../reproduce/write.js");
-  await checkOutputs(options);
   const lr = await readImage(options.lr);
   const refs = await Promise.all(options.ref.map(readImage));
   const hr = options.hr ? await readImage(options.hr) : undefined;
@@ -67,6 +66,7 @@ async function explainFiles(signal: AbortSignal, options: Options): Promise<void
       `${options.hr} is ${hr.width}×${hr.height}, the result is ${4 * lr.width}×${4 * lr.height}`,
       `Give the image that ${options.lr} was made from`,
     );
+  await checkOutputs(options);
   const { explanation, adapter, network } = await run(options, { lr, refs }, signal);
   signal.throwIfAborted();
   await writeResult(options.out, await explained({ explanation, hr, network }), conditionsOf(adapter));

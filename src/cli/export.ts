@@ -1,7 +1,7 @@
 /** `masa export`: the network alone, out of a training checkpoint or any other file of weights. */
 import { realpath } from "node:fs/promises";
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { addCommand, pathArgument, runCommand, UsageError } from "./command.js";
+import { type Command, Option } from "commander";
+import { addCommand, imageSize, pathArgument, runCommand, UsageError } from "./command.js";
 
 const EXAMPLES = `
 --out writes the tensors under their official names. A .safetensors file also has, as metadata, the numbers of the
@@ -42,14 +42,7 @@ export function addExport(program: Command): void {
 
 function sizeOption(name: string, description: string, side: number): Option {
   const option = new Option(`${name} <HxW>`, description).default([side, side], `${side}x${side}`);
-  return option.argParser(sizeArgument);
-}
-
-/** Reads "120x160". */
-function sizeArgument(text: string): [number, number] {
-  const [, height, width] = /^([1-9]\d*)x([1-9]\d*)$/.exec(text) ?? [];
-  if (height === undefined) throw new InvalidArgumentError("Give height and width in pixels, as 120x160.");
-  return [Number(height), Number(width)];
+  return option.argParser(imageSize);
 }
 
 async function exportFiles(_: AbortSignal, { weights, out, onnx, half = false, ...sizes }: Options): Promise<void> {

@@ -1,10 +1,20 @@
 /** `masa tune`: finds the fastest variants of the kernels on this machine's adapter. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Device } from "../gpu/device.js";
 import type { PlanChoice } from "../graph/plan.js";
 import type { Tuned } from "../graph/tune.js";
 import { DEFAULT_PRESET, PRESETS, type TrainChanges, trainConfig } from "../train/config.js";
-import { addCommand, formatDuration, pathArgument, print, runCommand, UsageError, wholeNumber } from "./command.js";
+import {
+  addCommand,
+  formatDuration,
+  type ImageSize,
+  imageSize,
+  pathArgument,
+  print,
+  runCommand,
+  UsageError,
+  wholeNumber,
+} from "./command.js";
 import { number, table } from "./table.js";
 import { asUsage } from "./train.js";
 import { tuneAndKeep } from "./tuning.js";
@@ -22,17 +32,15 @@ Whatever was found before the end of the time, or Ctrl-C, is kept; the same comm
 
 Examples:
   masa tune                                    enlarging 80×80 with a reference of 320×320, as 'masa demo' does
-  masa tune --lr 480x320 --ref 1920x1280       enlarging 480×320 with a reference of 1920×1280
+  masa tune --lr 320x480 --ref 1280x1920       enlarging images of height 320 and width 480
   masa tune --train --preset small             a training step; 'masa train --tune 60' does this for just that run
   masa tune --list                             what is kept for this adapter
   masa tune --clear                            forgets it
 `;
 
-type Size = readonly [width: number, height: number];
-
 interface Options {
-  readonly lr?: Size;
-  readonly ref?: Size;
+  readonly lr?: ImageSize;
+  readonly ref?: ImageSize;
   readonly weights?: string;
   readonly train?: boolean;
   readonly preset?: string;
@@ -47,8 +55,8 @@ interface Options {
 
 export function addTune(program: Command): void {
   addCommand(program, "tune", "find the fastest variants of the kernels on this adapter")
-    .option("--lr <width>x<height>", "size of the low-resolution image (default: 80x80)", size)
-    .option("--ref <width>x<height>", "size of the reference (default: four times --lr)", size)
+    .option("--lr <HxW>", "height and width of the low-resolution image (default: 80x80)", imageSize)
+    .option("--ref <HxW>", "height and width of the reference (default: four times --lr)", imageSize)
     .option("--weights <file>", "other weights than the package's: their network is tuned", pathArgument)
     .option("--train", "tune a training step instead")
     .addOption(
@@ -63,12 +71,6 @@ export function addTune(program: Command): void {
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .addHelpText("after", HELP)
     .action(runCommand("tune", (signal, options: Options) => tuneAdapter(options, signal).catch(asUsage)));
-}
-
-function size(text: string): Size {
-  const [, width, height] = /^(\d{1,5})[x×](\d{1,5})$/.exec(text)?.map(Number) ?? [];
-  if (!width || !height) throw new InvalidArgumentError("Give two whole numbers, as 480x320.");
-  return [width, height];
 }
 
 async function tuneAdapter(options: Options, signal: AbortSignal): Promise<void> {
@@ -113,8 +115,9 @@ async function upscaleOf(
   const { upscaleChoices } = await import("../masa/upscale.js");
   const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
-  print(`enlarging ${lr.join("×")} with a reference of ${ref.join("×")}`);
-  const image = ([width, height]: Size) => createImage(width, height, 3, 8);
+  const wide = ([height, width]: ImageSize) => `${width}×${height}`;
+  print(`enlarging ${wide(lr)} with a reference of ${wide(ref)}`);
+  const image = ([height, width]: ImageSize) => createImage(width, height, 3, 8);
   return upscaleChoices(device, await network(device), { lr: image(lr), refs: [image(ref)] });
 }
 

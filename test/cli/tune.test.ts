@@ -35,8 +35,8 @@ const keptIn = (folder: string) => {
 describe("masa tune", () => {
   it("refuses what cannot be meant", async () => {
     const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
-      [["--lr", "8"], /Give two whole numbers, as 480x320/],
-      [["--ref", "0x8"], /Give two whole numbers/],
+      [["--lr", "8"], /Give height and width in pixels, as 120x160/],
+      [["--ref", "0x8"], /Give height and width/],
       [["--budget", "0"], /Give a whole number, 1 or more/],
       [["--batch", "2"], /--batch belongs to --train/],
       [["--train", "--lr", "8x8"], /--lr belongs to no training/],
