@@ -2,11 +2,12 @@
 
 export { CheckpointError, ImageError, OutputError, UserError } from "./files/errors.js";
 export { readImage, writeImage } from "./files/images.js";
-export { readSafetensors, type Safetensors, writeSafetensors } from "./files/safetensors.js";
+export { writeStateDict } from "./files/pytorch.js";
+export { readSafetensors, writeSafetensors } from "./files/safetensors.js";
 export { comparisonSheet } from "./files/sheet.js";
-export { writeStateDict } from "./files/state_dict.js";
-export { FileTensor } from "./files/tensor.js";
 export { readWeights } from "./files/weights.js";
+export type { Safetensors } from "./formats/safetensors.js";
+export { FileTensor } from "./formats/tensor.js";
 export { Device, type DeviceOptions, type MemoryUse, type Platform } from "./gpu/device.js";
 export {
   DeviceLostError,

@@ -119,7 +119,7 @@ async function writeDump(
   layers: ReadonlyMap<string, import("../masa/explain.js").Dumped>,
 ): Promise<void> {
   const { writeSafetensors } = await import("../files/safetensors.js");
-  const { FileTensor } = await import("../files/tensor.js");
+  const { FileTensor } = await import("../formats/tensor.js");
   const tensors = [...layers].map(([name, { shape, data }]) => {
     const tensor =
       data instanceof Float32Array

@@ -1,9 +1,9 @@
 /** Checkpoints of `torch.save`: structure, names, types, shapes and values against what PyTorch wrote beside them. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { CheckpointValue } from "../files/pickle.js";
 import { readCheckpoint } from "../files/pytorch.js";
-import { FileTensor } from "../files/tensor.js";
+import type { CheckpointValue } from "../formats/pickle.js";
+import { FileTensor } from "../formats/tensor.js";
 import { check, compareEqual, compareValues } from "./compare.js";
 import { Entry, ManifestError } from "./entry.js";
 import type { Trial } from "./trial.js";

@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readImage } from "../files/images.js";
-import { readSafetensors, type Safetensors } from "../files/safetensors.js";
+import { readSafetensors } from "../files/safetensors.js";
+import type { Safetensors } from "../formats/safetensors.js";
 import type { Image } from "../image/image.js";
 import type { Summary, SummaryTolerances, Values } from "./compare.js";
 import { Entry, ManifestError } from "./entry.js";

@@ -2,7 +2,7 @@
  * An ONNX model while it is built: nodes of standard operators, constants, inputs and outputs, each value known by its
  * name (https://onnx.ai/onnx/repo-docs/IR.html; field numbers of onnx.proto).
  */
-import { bytes, float, integer, join, text } from "../files/protobuf.js";
+import { bytes, float, integer, join, text } from "../formats/protobuf.js";
 import { GraphError } from "../graph/tensor.js";
 
 const IR_VERSION = 8;

@@ -3,7 +3,6 @@ import { comparisonSheet, drawOver } from "../files/sheet.js";
 import type { Image } from "../image/image.js";
 import { resizeBicubic } from "../image/resize.js";
 import type { AdaptationStatistics, Explanation } from "../masa/explain.js";
-import { lineChart } from "./chart.js";
 import {
   deviations,
   enlargedLr,
@@ -12,7 +11,8 @@ import {
   tintedBlocks,
   tintedReference,
   withoutPadding,
-} from "./pictures.js";
+} from "../masa/pictures.js";
+import { lineChart } from "./chart.js";
 import type { Figure, Result, Table } from "./result.js";
 
 export interface Explained {

@@ -9,15 +9,13 @@ import { join } from "node:path";
 import { checkTarget, linkFileAtomic, makeFolder, removeLeftovers } from "../files/atomic.js";
 import { CheckpointError, OutputError } from "../files/errors.js";
 import { readBytes } from "../files/read.js";
-import { parseSafetensors, type Safetensors, writeSafetensors } from "../files/safetensors.js";
-import type { FileTensor } from "../files/tensor.js";
+import { writeSafetensors } from "../files/safetensors.js";
+import { FORMAT, type JsonValue, parseState, VERSION } from "../formats/checkpoint.js";
+import { parseSafetensors, type Safetensors } from "../formats/safetensors.js";
+import type { FileTensor } from "../formats/tensor.js";
 
-const FORMAT = "masa-webgpu checkpoint";
-const VERSION = 1;
 const BEST = "best.safetensors";
 const AGAIN = "Copy it again, or take an earlier checkpoint of the run";
-
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 export interface Checkpoint {
   /** By names whose first part tells what they belong to: `generator/enc.conv_L1.weight`. */
@@ -49,11 +47,6 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   return parseCheckpoint(await readBytes(path, CheckpointError), path);
 }
 
-/** Whether a file says that it is a checkpoint of a training run. */
-export function isCheckpoint({ metadata }: Safetensors): boolean {
-  return metadata.get("format") === FORMAT;
-}
-
 /** Reads a checkpoint from memory; `name` is what errors call it. Throws `CheckpointError`. */
 export function parseCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   let file: Safetensors;
@@ -68,29 +61,11 @@ export function parseCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
 
 /** The checkpoint that a file holds. Throws `CheckpointError` where it holds none, or not the one that was written. */
 export function verify(file: Safetensors, name: string): Checkpoint {
-  if (!isCheckpoint(file))
-    throw new CheckpointError(`${name} is no checkpoint of a training run`, "Give one that masa train has written");
+  const state = parseState(file, name);
   const { sha256, ...metadata } = Object.fromEntries(file.metadata);
-  if (Number(metadata.version) > VERSION)
-    throw new CheckpointError(
-      `${name} is a checkpoint of version ${metadata.version}; this program reads version ${VERSION}`,
-      "Update masa-webgpu",
-    );
-  const state = parseState(metadata.state);
   if (state === undefined || sha256 !== digest(file.tensors, Object.entries(metadata)))
     throw new CheckpointError(`${name} is damaged: its content does not fit its checksum`, AGAIN);
   return { tensors: file.tensors, state };
-}
-
-function parseState(text = ""): Checkpoint["state"] | undefined {
-  try {
-    const state: unknown = JSON.parse(text);
-    return typeof state === "object" && !Array.isArray(state)
-      ? ((state ?? undefined) as Checkpoint["state"])
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** SHA-256 of all that a reader sees, in an order that does not depend on the file's. */

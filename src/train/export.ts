@@ -1,13 +1,14 @@
 /** A trained network as a file of its own: its weights for other programs, or with ONNX all that it computes. */
 import { writeFileAtomic } from "../files/atomic.js";
+import { writeStateDict } from "../files/pytorch.js";
 import { writeSafetensors } from "../files/safetensors.js";
-import { writeStateDict } from "../files/state_dict.js";
-import { FileTensor } from "../files/tensor.js";
+import { FileTensor } from "../formats/tensor.js";
 import { ShapeError } from "../gpu/errors.js";
 import { input, trace } from "../graph/tensor.js";
 import { SCALE } from "../image/pairs.js";
+import { CONFIG_KEY } from "../masa/weights.js";
 import { onnxBytes } from "../onnx/export.js";
-import { CONFIG_KEY, readNetwork } from "./weights.js";
+import { readNetwork } from "./weights.js";
 
 /**
  * Writes the network of any file that `loadMasa` reads, under the official names: what to pass on of a training checkpoint.

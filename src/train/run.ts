@@ -8,14 +8,16 @@
  *   OUT/metrics.jsonl         a line for each step and each validation; OUT/tensorboard/ has the same for TensorBoard
  *   OUT/samples/              a sheet of pictures for each validation
  */
+
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { checkTarget, makeFolder, removeLeftovers, writeFileAtomic } from "../files/atomic.js";
 import { CheckpointError, OutputError } from "../files/errors.js";
+import type { JsonValue } from "../formats/checkpoint.js";
 import type { Device } from "../gpu/device.js";
 import { formatBytes } from "../gpu/errors.js";
 import type { Profiler } from "../gpu/profiler.js";
-import { type Checkpoint, Checkpoints, type FoundCheckpoint, type JsonValue } from "./checkpoint.js";
+import { type Checkpoint, Checkpoints, type FoundCheckpoint } from "./checkpoint.js";
 import { resumedConfig, type TrainChanges, type TrainConfig, trainConfig } from "./config.js";
 import { type Augmentation, NO_AUGMENTATION } from "./data/augment.js";
 import type { CheckOptions } from "./data/check.js";

@@ -1,6 +1,6 @@
 /** Variables on the GPU as the named tensors of a checkpoint, and back. */
 import { CheckpointError } from "../files/errors.js";
-import { FileTensor } from "../files/tensor.js";
+import { FileTensor } from "../formats/tensor.js";
 import type { Parameters } from "../graph/parameters.js";
 
 /** Variables whose names in a checkpoint begin with `prefix`. */

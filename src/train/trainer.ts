@@ -2,7 +2,7 @@
  * The training step on the GPU: networks, losses, gradients, optimisers, planned once and replayed. It knows no files and
  * no data set; run.ts makes a training run of it.
  */
-import type { FileTensor } from "../files/tensor.js";
+import type { FileTensor } from "../formats/tensor.js";
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
 import { grad } from "../graph/grad.js";

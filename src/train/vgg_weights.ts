@@ -3,12 +3,13 @@
  * not, or one with the names that papers use (`conv1_1.weight`).
  */
 import { CheckpointError } from "../files/errors.js";
-import type { FileTensor } from "../files/tensor.js";
-import { matchWeights, readWeights } from "../files/weights.js";
+import { readWeights } from "../files/weights.js";
+import type { FileTensor } from "../formats/tensor.js";
+import { matchWeights } from "../formats/weights.js";
 import type { Device } from "../gpu/device.js";
 import { Parameters } from "../graph/parameters.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../masa/vgg.js";
-import { checkedValues } from "./weights.js";
+import { checkedValues } from "../masa/weights.js";
 
 /** Convolutions in each stage of torchvision's networks. */
 const STAGES = { vgg19: [2, 2, 4, 4, 4], vgg16: [2, 2, 3, 3, 3], vgg13: [2, 2, 2, 2, 2], vgg11: [1, 1, 2, 2, 2] };

@@ -4,7 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { writeSafetensors } from "../../src/files/safetensors.js";
-import { FileTensor } from "../../src/files/tensor.js";
+import { FileTensor } from "../../src/formats/tensor.js";
 import { inFolder } from "../files/golden.js";
 import { masa } from "./masa.js";
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { readImage } from "../../src/files/images.js";
 import { readSafetensors, writeSafetensors } from "../../src/files/safetensors.js";
-import { FileTensor } from "../../src/files/tensor.js";
+import { FileTensor } from "../../src/formats/tensor.js";
 import { psnrY, ssimY } from "../../src/image/metrics.js";
 import type { CaseResult, Evaluation } from "../../src/train/evaluate.js";
 import { saveParameters, untrainedMasa } from "../../src/train/weights.js";

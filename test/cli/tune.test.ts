@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { writeImage } from "../../src/files/images.js";
 import { writeSafetensors } from "../../src/files/safetensors.js";
-import { FileTensor } from "../../src/files/tensor.js";
+import { FileTensor } from "../../src/formats/tensor.js";
 import { createImage } from "../../src/image/image.js";
 import { Masa } from "../../src/masa/masa.js";
 import { fillNoise, inFolder } from "../files/golden.js";

@@ -8,7 +8,7 @@ import { expect } from "chai";
 import { zipSync } from "fflate";
 import { readImage, writeImage } from "../../src/files/images.js";
 import { writeSafetensors } from "../../src/files/safetensors.js";
-import { FileTensor } from "../../src/files/tensor.js";
+import { FileTensor } from "../../src/formats/tensor.js";
 import {
   type BitDepth,
   type Channels,

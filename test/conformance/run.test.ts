@@ -8,7 +8,7 @@ import { GoldenSet } from "../../src/conformance/manifest.js";
 import { caseLine, resultsJson, totalLine } from "../../src/conformance/report.js";
 import { type CaseResult, runCase, runCases } from "../../src/conformance/run.js";
 import { writeSafetensors } from "../../src/files/safetensors.js";
-import { FileTensor } from "../../src/files/tensor.js";
+import { FileTensor } from "../../src/formats/tensor.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { parseSafetensors } from "../../src/files/safetensors.js";
+import { parseSafetensors } from "../../src/formats/safetensors.js";
 import { ImageError } from "../../src/image/errors.js";
 import {
   type BitDepth,

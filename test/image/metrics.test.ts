@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { readImage } from "../../src/files/images.js";
-import { parseSafetensors } from "../../src/files/safetensors.js";
+import { parseSafetensors } from "../../src/formats/safetensors.js";
 import { ImageError } from "../../src/image/errors.js";
 import { createImage, toBitDepth, toRgb } from "../../src/image/image.js";
 import { psnr, psnrY, ssim, ssimY, toYcbcr8, toYcbcrFloat } from "../../src/image/metrics.js";

@@ -1,6 +1,6 @@
 /** A checkpoint whose content follows from its step, so that a reader can tell whether it is whole. */
 import { expect } from "chai";
-import { FileTensor } from "../../src/files/tensor.js";
+import { FileTensor } from "../../src/formats/tensor.js";
 import type { Checkpoint } from "../../src/train/checkpoint.js";
 import { hash } from "../files/golden.js";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { CheckpointError, ImageError, OutputError } from "../../src/files/errors.js";
-import { FileTensor } from "../../src/files/tensor.js";
+import { FileTensor } from "../../src/formats/tensor.js";
 import type { Device } from "../../src/gpu/device.js";
 import { DeviceLostError } from "../../src/gpu/errors.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";

@@ -212,7 +212,7 @@ describe("trainer", () => {
     await networks.allocate(gpu, 0);
     const trainer = await Trainer.create(gpu, networks, config, shapes(1));
     try {
-      const { FileTensor } = await import("../../src/files/tensor.js");
+      const { FileTensor } = await import("../../src/formats/tensor.js");
       const tensors = new Map([...other.tensors].map(([name, v]) => [name, FileTensor.of("F32", [v.length], v)]));
       const error = await rejection(
         (async () => trainer.restore(tensors, { generator: 1, discriminator: 0 }, "x.safetensors"))(),

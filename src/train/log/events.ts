@@ -3,7 +3,7 @@
  * length, content, checksum of the content (tensorflow/core/lib/io/record_writer.cc). The content is the protobuf message
  * `Event` (tensorboard/compat/proto: event.proto, summary.proto), of which this file writes the few fields it needs.
  */
-import { bytes, double, float, integer, join, text } from "../../files/protobuf.js";
+import { bytes, double, float, integer, join, text } from "../../formats/protobuf.js";
 
 export interface ImageValue {
   readonly tag: string;

@@ -2,9 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { CheckpointError } from "../../src/files/errors.js";
-import { parseSafetensors, readSafetensors, writeSafetensors } from "../../src/files/safetensors.js";
-import { FileTensor } from "../../src/files/tensor.js";
-import { attack, failure, goldenBytes, inFolder } from "./golden.js";
+import { readSafetensors, writeSafetensors } from "../../src/files/safetensors.js";
+import { parseSafetensors } from "../../src/formats/safetensors.js";
+import { FileTensor } from "../../src/formats/tensor.js";
+import { attack, failure, goldenBytes, inFolder } from "../files/golden.js";
 
 /** A file of this header text and `bytes` zeros of data. */
 function file(header: string | Uint8Array, bytes = 0): Uint8Array {

@@ -1,10 +1,9 @@
 /**
- * Writes a state dict as `torch.save` does since PyTorch 1.6: a zip archive of `data.pkl`, which describes the tensors, and
+ * A state dict as `torch.save` writes it since PyTorch 1.6: a zip archive of `data.pkl`, which describes the tensors, and
  * a file of raw elements for each. Nothing is compressed, and elements begin at multiples of 64 bytes, so that PyTorch can
  * map them into memory. The pickle names only what `torch.load(…, weights_only=True)` accepts.
  */
 import { type ZippableFile, zipSync } from "fflate";
-import { writeFileAtomic } from "./atomic.js";
 import { STORAGE_NAMES } from "./pickle.js";
 import { elementCount, type FileTensor } from "./tensor.js";
 
@@ -18,12 +17,7 @@ const EXTRA_HEADER = 4;
 /** Equal tensors make equal files; a zip archive knows no time before this. */
 const TIME = new Date(1980, 0, 1);
 
-/** Writes `tensors` as a .pth file, an OrderedDict of contiguous tensors on the CPU. Throws `OutputError`. */
-export async function writeStateDict(path: string, tensors: ReadonlyMap<string, FileTensor>): Promise<void> {
-  await writeFileAtomic(path, stateDictBytes(tensors));
-}
-
-/** The bytes of `writeStateDict`. */
+/** The bytes of a .pth file: an OrderedDict of contiguous tensors on the CPU. */
 export function stateDictBytes(tensors: ReadonlyMap<string, FileTensor>): Uint8Array {
   const storages = [...tensors.values()].map(({ data }, i): [string, Uint8Array] => [
     `data/${i}`,

@@ -2,10 +2,11 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { zipSync } from "fflate";
 import { CheckpointError } from "../../src/files/errors.js";
-import type { CheckpointValue } from "../../src/files/pickle.js";
-import { isCheckpoint, parseCheckpoint, readCheckpoint } from "../../src/files/pytorch.js";
-import { FileTensor } from "../../src/files/tensor.js";
-import { attack, failure, goldenBytes, goldenJson, goldenPath, inFolder } from "./golden.js";
+import { readCheckpoint } from "../../src/files/pytorch.js";
+import type { CheckpointValue } from "../../src/formats/pickle.js";
+import { isCheckpoint, parseCheckpoint } from "../../src/formats/pytorch.js";
+import { FileTensor } from "../../src/formats/tensor.js";
+import { attack, failure, goldenBytes, goldenJson, goldenPath, inFolder } from "../files/golden.js";
 
 const GOLDEN = [
   "adam_enc_nf8_legacy_cuda",

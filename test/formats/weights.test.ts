@@ -4,9 +4,10 @@ import { expect } from "chai";
 import { zipSync } from "fflate";
 import { CheckpointError } from "../../src/files/errors.js";
 import { writeSafetensors } from "../../src/files/safetensors.js";
-import type { FileTensor } from "../../src/files/tensor.js";
-import { matchWeights, readWeights, WeightMismatchError } from "../../src/files/weights.js";
-import { failure, goldenPath, inFolder } from "./golden.js";
+import { readWeights } from "../../src/files/weights.js";
+import type { FileTensor } from "../../src/formats/tensor.js";
+import { matchWeights, WeightMismatchError } from "../../src/formats/weights.js";
+import { failure, goldenPath, inFolder } from "../files/golden.js";
 
 const ascii = (text: string) => [...text].map((character) => character.charCodeAt(0));
 const text = (value: string) => [0x58, value.length, 0, 0, 0, ...ascii(value)];

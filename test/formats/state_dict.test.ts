@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { expect } from "chai";
-import { parseCheckpoint } from "../../src/files/pytorch.js";
-import { stateDictBytes, writeStateDict } from "../../src/files/state_dict.js";
-import { type DType, elementSize, FileTensor, type TensorData } from "../../src/files/tensor.js";
+import { writeStateDict } from "../../src/files/pytorch.js";
 import { readWeights } from "../../src/files/weights.js";
-import { inFolder } from "./golden.js";
+import { parseCheckpoint } from "../../src/formats/pytorch.js";
+import { stateDictBytes } from "../../src/formats/state_dict.js";
+import { type DType, elementSize, FileTensor, type TensorData } from "../../src/formats/tensor.js";
+import { inFolder } from "../files/golden.js";
 
 const DATA: Readonly<Record<DType, TensorData>> = {
   F64: Float64Array.of(1, -2.5, Math.PI),

@@ -5,7 +5,7 @@
 import { createImage, cropImage, type Image, toBitDepth, toRgb } from "../image/image.js";
 import { SCALE } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
-import { type Explanation, matchedPosition, matchedScore } from "../masa/explain.js";
+import { type Explanation, matchedPosition, matchedScore } from "./explain.js";
 
 export type Colour = readonly [red: number, green: number, blue: number];
 
