@@ -1,13 +1,19 @@
-// Convolution for GPUs: a workgroup of 8 × 8 threads makes 64 output channels of 64 pixels, a thread 8 of 8.
+// Convolution for GPUs: a workgroup makes CHANNELS output channels of PIXELS pixels, a thread 8 of 8.
 //
 //   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same] + Σ_c Σ_i Σ_j
 //       w[o, channel + c, i, j] · x[n, first + c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
 //   as conv2d_strips.wgsl, which names the operands. It is the product of a matrix of weights [O, K] and one of pixels
 //   [K, N·GH·GW], K = taken·KH·KW, which is never written out: slices of DEPTH of its rows pass through workgroup memory.
-// Cost: 2·N·O·GH·GW·K FLOP; a thread reads 16 values from workgroup memory for 64 products, a workgroup 128 values from
-// the buffers for 4096.
+//   Few output channels want narrow tiles of many pixels: what a tile has above O is computed for nothing.
+// Cost: 2·N·O·GH·GW·K FLOP; a thread reads 16 values from workgroup memory for 64 products, a workgroup PIXELS + CHANNELS
+// values from the buffers for PIXELS·CHANNELS.
 
+const PIXELS = 64u;    // PIXELS·CHANNELS is 64·64 or 256·64
+const CHANNELS = 64u;
+const THREADS = PIXELS * CHANNELS / 64u;
 const DEPTH = 8u;
+const PIXEL_QUADS = PIXELS / 4u;
+const CHANNEL_QUADS = CHANNELS / 4u;
 
 struct Params {
   pixels: u32,  // N·GH·GW
@@ -31,8 +37,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-var<workgroup> pixels: array<array<vec4f, 16>, DEPTH>;   // [row of the slice][64 pixels]
-var<workgroup> weights: array<array<vec4f, 16>, DEPTH>;  // [row of the slice][64 channels]
+var<workgroup> pixels: array<array<vec4f, PIXEL_QUADS>, DEPTH>;     // by rows of the slice
+var<workgroup> weights: array<array<vec4f, CHANNEL_QUADS>, DEPTH>;
 
 // Image, row and column at which the window of pixel m begins.
 fn locate(m: u32) -> vec3i {
@@ -49,17 +55,17 @@ fn load(window: vec3i, channel: u32, row: i32, column: i32) -> f32 {
   return x[((u32(window.x) * params.C + params.first + channel) * params.H + u32(at.x)) * params.W + u32(at.y)];
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let first = (group.x + group.y * groups.x) * 64u;
+  let first = (group.x + group.y * groups.x) * PIXELS;
   let taps = params.KH * params.KW;
   let K = params.taken * taps;
-  // This thread loads four neighbouring pixels of every fourth row of a slice.
-  let quad = thread % 16u;
+  // This thread loads four neighbouring pixels of some rows of a slice.
+  let quad = thread % PIXEL_QUADS;
   let pixel0 = locate(first + 4u * quad);
   let pixel1 = locate(first + 4u * quad + 1u);
   let pixel2 = locate(first + 4u * quad + 2u);
@@ -69,10 +75,10 @@ fn main(
   var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
   var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f();
   var b4 = vec4f(); var b5 = vec4f(); var b6 = vec4f(); var b7 = vec4f();
-  let o = thread % 8u;
-  let p = thread / 8u;
+  let o = thread % (CHANNELS / 8u);
+  let p = thread / (CHANNELS / 8u);
   for (var k0 = 0u; k0 < K; k0 += DEPTH) {
-    for (var d = thread / 16u; d < DEPTH; d += 4u) {
+    for (var d = thread / PIXEL_QUADS; d < DEPTH; d += THREADS / PIXEL_QUADS) {
       let k = k0 + d;
       let channel = k / taps;
       let row = i32(k % taps / params.KW) * params.tap_step;
@@ -83,14 +89,14 @@ fn main(
         load(pixel2, channel, row, column), load(pixel3, channel, row, column),
       );
     }
-    for (var e = thread; e < 16u * DEPTH; e += 64u) {
-      let d = e / 16u;
-      let block = group.z * 4u + e % 16u / 4u;
+    for (var e = thread; e < CHANNEL_QUADS * DEPTH; e += THREADS) {
+      let d = e / CHANNEL_QUADS;
+      let block = (group.z * CHANNEL_QUADS + e % CHANNEL_QUADS) / 4u;
       var value = vec4f();
       if (k0 + d < K && block * 16u < params.O) {
         value = packed[((block * params.channels + params.channel) * taps + k0 + d) * 4u + e % 4u];
       }
-      weights[d][e % 16u] = value;
+      weights[d][e % CHANNEL_QUADS] = value;
     }
     workgroupBarrier();
     // A slice is summed for itself and then added: short sums lose fewer digits than one of all K products.
@@ -114,7 +120,7 @@ fn main(
   }
 
   var sums = array<vec4f, 16>(a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5, a6, b6, a7, b7);
-  let o0 = group.z * 64u + o * 8u;
+  let o0 = group.z * CHANNELS + o * 8u;
   for (var e = 0u; e < 64u; e++) {
     let m = first + p * 8u + e / 8u;
     if (m < params.pixels && o0 + e % 8u < params.O) { store(m, o0 + e % 8u, sums[e / 4u][e % 4u]); }

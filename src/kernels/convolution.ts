@@ -11,7 +11,7 @@
  */
 import { adjointGather, forwardGather, type Gather } from "./convolution_gather.js";
 import { gatherStrips, stripsFit } from "./convolution_strips.js";
-import { gatherTiles } from "./convolution_tiles.js";
+import { gatherTiles, type Tiles, tilesFor } from "./convolution_tiles.js";
 import { weightGradient as sumWeightGradient, weightGradientVariants } from "./convolution_weight_gradient.js";
 import { cpuFirst, elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 import { winogradConvolution, winogradPays, winogradSuits, winogradWeightGradient } from "./winograd.js";
@@ -54,12 +54,16 @@ function variants<Name extends string>(products: number, fast: readonly [Name, .
  * strips: a thread computes a row of pixels from registers and subgroup broadcasts; for adapters that compute on the CPU.
  * tiles: a workgroup shares pixels and weights through its memory; for GPUs.
  */
-const GATHER = { strips: gatherStrips, tiles: gatherTiles } as const;
+type GatherVariant = "strips" | Tiles;
 
-function gatherVariants({ machine }: Recorder, task: Gather) {
-  return stripsFit(machine, task)
-    ? cpuFirst<keyof typeof GATHER>(machine, ["strips"], ["tiles"])
-    : (["tiles"] as [keyof typeof GATHER]);
+function gatherVariants({ machine }: Recorder, task: Gather): readonly [GatherVariant, ...GatherVariant[]] {
+  const tiles = tilesFor(task.y.shape[1] as number);
+  return stripsFit(machine, task) ? cpuFirst<GatherVariant>(machine, ["strips"], tiles) : tiles;
+}
+
+function gather(recorder: Recorder, task: Gather, variant: GatherVariant): void {
+  if (variant === "strips") gatherStrips(recorder, task);
+  else gatherTiles(recorder, task, variant);
 }
 
 /** Multiply-adds of a convolution that makes y, or the output whose gradient y is, of so many channels. */
@@ -85,7 +89,7 @@ export function convolve(recorder: Recorder, convolution: Convolution): void {
   const variant = recorder.choose(`convolve ${describe(x, concat, weight, window)}`, candidates);
   if (variant === "plain") convolvePlain(recorder, convolution);
   else if (variant === "winograd") winogradConvolution(recorder, convolution);
-  else GATHER[variant](recorder, task);
+  else gather(recorder, task, variant);
 }
 
 /** The kernel that a porter reads. */
@@ -126,7 +130,7 @@ export function transpose(recorder: Recorder, transposition: Transposition): voi
   const candidates = variants(products(x, y.shape[1] as number, weight), gatherVariants(recorder, task));
   const variant = recorder.choose(`transpose ${describe(y, undefined, weight, window)}`, candidates);
   if (variant === "plain") transposePlain(recorder, transposition);
-  else GATHER[variant](recorder, task);
+  else gather(recorder, task, variant);
 }
 
 function transposePlain(recorder: Recorder, transposition: Transposition): void {

@@ -6,23 +6,33 @@ type Sides = [number, number, number, number];
 
 /** Output channels that lie side by side in the packed weights. */
 const GROUP = 16;
-/** Pixels and output channels of a workgroup. */
-const TILE = 64;
+/** Pixels × output channels of a workgroup; each of its threads makes 8 × 8. */
+const TILES = {
+  "tiles 64×64": { pixels: 64, channels: 64 },
+  "tiles 256×64": { pixels: 256, channels: 64 },
+  "tiles 128×32": { pixels: 128, channels: 32 },
+  "tiles 256×16": { pixels: 256, channels: 16 },
+} as const;
+export type Tiles = keyof typeof TILES;
 /** Products that are added up in one go: slices are summed one after the other, and long sums lose digits. */
 const CHUNK = 1024;
 
+/** The tiles that suit so many output channels, the default first: what a tile has beyond them is computed for nothing. */
+export function tilesFor(O: number): readonly [Tiles, ...Tiles[]] {
+  if (O <= 16) return ["tiles 256×16"];
+  return O <= 32 ? ["tiles 128×32"] : ["tiles 64×64", "tiles 256×64"];
+}
+
 /** One dispatch or more for each phase and input; all but the first go on from the sums in y. */
-export function gatherTiles(recorder: Recorder, task: Gather): void {
+export function gatherTiles(recorder: Recorder, task: Gather, tiles: Tiles): void {
   for (const phase of task.phases) {
     const packed = pack(recorder, task, phase);
     const sources = task.sources.flatMap((x) => chunks(x, phase));
     let channel = 0;
     for (const [i, source] of sources.entries()) {
       const ends = i === sources.length - 1;
-      sum(recorder, ends ? task : { ...task, slope: 1, bias: undefined, residual: undefined }, phase, {
-        ...source,
-        ...{ packed, channel },
-      });
+      const part = ends ? task : { ...task, slope: 1, bias: undefined, residual: undefined };
+      sum(recorder, part, phase, tiles, { ...source, packed, channel });
       channel += source.taken;
     }
   }
@@ -71,21 +81,24 @@ interface Sum extends Source {
   readonly channel: number;
 }
 
-function sum(recorder: Recorder, task: Gather, phase: Phase, { x, first, taken, packed, channel }: Sum): void {
+function sum(recorder: Recorder, task: Gather, phase: Phase, tiles: Tiles, source: Sum): void {
+  const { x, first, taken, packed, channel } = source;
   const { bias, residual, y, slope } = task;
   const { rows, columns } = phase;
   const [N, C, H, W] = x.shape as Sides;
   const O = y.shape[1] as number;
   const pixels = N * rows.count * columns.count;
+  const tile = TILES[tiles];
   recorder.dispatch({
     shader: "conv2d_tiles",
+    constants: { PIXELS: `${tile.pixels}u`, CHANNELS: `${tile.channels}u` },
     params: {
       ...phaseParams(task, phase),
       ...{ pixels, C, H, W, channels: packed.shape[1] as number, channel, first, taken },
       ...{ in_row: rows.first, in_column: columns.first, adds: Number(channel > 0), slope },
     },
     bindings: { x, packed, bias: bias ?? x, residual: residual ?? x, y },
-    workgroups: [...fold(Math.ceil(pixels / TILE)), Math.ceil(O / TILE)],
+    workgroups: [...fold(Math.ceil(pixels / tile.pixels)), Math.ceil(O / tile.channels)],
     flops: 2 * pixels * O * taken * rows.taps * columns.taps,
   });
 }
