@@ -22,6 +22,7 @@ interface Options {
   readonly out: string;
   readonly data?: string;
   readonly weights?: string;
+  readonly without?: string;
   readonly limit?: number;
   readonly preset?: string;
   readonly steps?: number;
@@ -52,6 +53,11 @@ const EXPERIMENTS: Readonly<Record<ExperimentName, Help>> = {
     takes: ["data", "weights", "limit"],
   },
   fig6: { what: "references of another luminance, with and without SAM: PSNR", takes: TRAINING, wantsData: true },
+  levels: {
+    what: "references of falling similarity: PSNR",
+    takes: ["data", "weights", "without", "limit"],
+    wantsData: true,
+  },
   dense: { what: "every patch with every other against coarse to fine: multiply-adds and time", takes: ["sizes"] },
 };
 const NAMES = Object.keys(EXPERIMENTS) as ExperimentName[];
@@ -76,6 +82,7 @@ Examples:
   masa reproduce dense --out paper --sizes 16,32,64,128,256
   masa reproduce table1 --data DIR --weights masa_rec.pth --out paper      DIR has CUFED5, Sun80, Urban100 or some of them
   masa reproduce fig5 --data CUFED5 --limit 8 --out paper
+  masa reproduce levels --data CUFED5 --out paper
   masa reproduce table3 --data pairs --steps 500 --out paper               then fig6, with the same networks
 `;
 
@@ -83,9 +90,14 @@ export function addReproduce(program: Command): void {
   addCommand(program, "reproduce", "compute the paper's tables and figures")
     .addArgument(new Argument("[experiment]", "which of them").choices(NAMES))
     .requiredOption("--out <folder>", "where the results go", pathArgument)
-    .option("--data <path>", "test sets (table1, fig5), or training pairs (table3, table4, fig6)", pathArgument)
-    .option("--weights <file>", "table1, fig5: other weights than the package's, .pth or .safetensors", pathArgument)
-    .option("--limit <number>", "table1, fig5: only the first images", wholeNumber(1))
+    .option("--data <path>", "test sets (table1, fig5, levels), or training pairs (table3, table4, fig6)", pathArgument)
+    .option(
+      "--weights <file>",
+      "table1, fig5, levels: other weights than the package's, .pth or .safetensors",
+      pathArgument,
+    )
+    .option("--without <file>", "levels: weights of a network trained with --reference false, to compare", pathArgument)
+    .option("--limit <number>", "table1, fig5, levels: only the first images", wholeNumber(1))
     .addOption(
       new Option("--preset <name>", `table3, table4, fig6: the network (default: ${PRESET})`).choices(
         Object.keys(PRESETS),
@@ -117,6 +129,7 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
   const request: Omit<Request, "data"> & { readonly data: string } = {
     ...{ device, signal, onStatus: showStatus, runs: (name) => join(out, name), sides: options.sizes ?? SIDES },
     weights: { path: options.weights ?? SHIPPED_WEIGHTS, name: options.weights ?? SHIPPED },
+    without: options.without,
     ...{ limit: options.limit, preset: options.preset ?? PRESET, steps: options.steps },
     // Who wants data has them: see `checkOptions`.
     data: options.data as string,

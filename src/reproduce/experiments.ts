@@ -7,6 +7,7 @@ import { type AblationTable, ablations, type Training } from "./ablations.js";
 import { dense } from "./dense.js";
 import { fig5 } from "./fig5.js";
 import { fig6 } from "./fig6.js";
+import { levels } from "./levels.js";
 import type { Result } from "./result.js";
 import { findTestSets, table1 } from "./table1.js";
 import { table2 } from "./table2.js";
@@ -21,6 +22,8 @@ export interface Request {
   /** Sides of the images on which dense matching is measured. */
   readonly sides: readonly number[];
   readonly weights: { readonly path: string; readonly name: string };
+  /** Weights of a network that was trained without a reference, to compare with. */
+  readonly without?: string | undefined;
   readonly data?: string | undefined;
   readonly limit?: number | undefined;
   readonly preset: string;
@@ -53,6 +56,9 @@ export const EXPERIMENTS = {
     return fig5(device, { ...rest, cases, weights: path, name });
   },
   fig6: (request: WithData) => fig6(request.device, trainingOf("table3", request)),
+  async levels({ device, data, ...request }: WithData) {
+    return levels(device, { ...request, data: await findTestData(data) });
+  },
   dense: ({ device, sides, signal, onStatus }: Request) =>
     dense(device, { sides, rounds: ROUNDS }, signal, (side) => onStatus(`dense ${side}×${side}`)),
 } as const satisfies Readonly<Record<string, (request: WithData) => Result | Promise<Result>>>;

@@ -8,11 +8,12 @@ import { Masa } from "../../src/masa/masa.js";
 import { ablations, type Training, testCases } from "../../src/reproduce/ablations.js";
 import { fig5 } from "../../src/reproduce/fig5.js";
 import { fig6, withLuminance } from "../../src/reproduce/fig6.js";
+import { levels } from "../../src/reproduce/levels.js";
 import { findTestSets, table1 } from "../../src/reproduce/table1.js";
 import { DataError } from "../../src/train/data/errors.js";
-import type { CaseResults } from "../../src/train/evaluate.js";
-import { prepareCases } from "../../src/train/evaluate.js";
-import { saveParameters, untrainedMasa } from "../../src/train/weights.js";
+import { findTestData } from "../../src/train/data/layouts.js";
+import { type CaseResults, evaluate, prepareCases } from "../../src/train/evaluate.js";
+import { loadMasa, saveParameters, untrainedMasa } from "../../src/train/weights.js";
 import { testDevice } from "../device.js";
 import { failure, goldenPath, inFolder } from "../files/golden.js";
 import { put } from "../train/data/files.js";
@@ -107,6 +108,42 @@ describe("figure 5", () => {
       expect(new Set(official).size).to.equal(1);
       expect(figures.map(({ name }) => name)).to.include("fig5_blockSize_psnr");
       await failure(() => fig5(device, { ...quality, cases: cases.slice(1) }), DataError, /multiples of 256/);
+    }));
+});
+
+describe("levels of similarity", () => {
+  it("measures each level, and a network without a reference once", () =>
+    inFolder(async (folder) => {
+      for (const [image, seed] of Object.entries({ "000_0": 1, "000_1": 2, "000_2": 3, "000_3": 4 }))
+        await put(pattern(seed, 64, 64), folder, `${image}.png`);
+      const device = await testDevice();
+      const save = async (name: string, changes: { reference?: boolean }) => {
+        const masa = await untrainedMasa(device, { ...NETWORK, channels: 4, ...changes }, 1);
+        await saveParameters(masa.parameters, join(folder, name));
+        masa.parameters.dispose();
+        return join(folder, name);
+      };
+      const weights = { path: await save("with.safetensors", {}), name: "w" };
+      const without = await save("without.safetensors", { reference: false });
+      const data = await findTestData(folder);
+      const options = { data, weights, signal: never, onStatus: () => {} };
+      const { tables, figures } = await levels(device, { ...options, without });
+      const [rows] = tables.map((table) => table.rows);
+      expect(rows?.map(([name]) => name)).to.deep.equal([
+        ...["level 1", "level 2", "level 3"],
+        ...["trained without a reference", "bicubic"],
+      ]);
+      const masa = await loadMasa(device, weights.path);
+      for (const level of [1, 2, 3]) {
+        const { mean } = await evaluate(device, masa, data, { level });
+        expect(rows?.[level - 1]?.[1]).to.equal(mean.psnr.toFixed(2));
+        expect(rows?.[level - 1]?.[4]).to.equal(mean.similarity.toFixed(3));
+      }
+      masa.parameters.dispose();
+      expect(new Set(rows?.slice(0, 3).map(([, , , , similarity]) => similarity)).size).to.be.above(1);
+      expect(figures.map(({ name }) => name)).to.deep.equal(["levels"]);
+      const one = { ...data, cases: data.cases.map((test) => ({ ...test, refs: test.refs.slice(0, 1) })) };
+      await failure(() => levels(device, { ...options, data: one }), DataError, /one reference an image/);
     }));
 });
 
