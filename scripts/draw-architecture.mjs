@@ -13,9 +13,10 @@ const SRC = join(ROOT, "src");
 const FOLDERS = {
   cli: [1.5, "the masa command"],
   "index.ts": [3, "what users import"],
+  batch: [2.6, "many images, one run"],
   conformance: [0.4, "golden cases, on an adapter"],
   train: [1.5, "data, steps, checkpoints"],
-  reproduce: [1.5, "the paper's tables, pictures"],
+  reproduce: [1.4, "the paper's tables, pictures"],
   masa: [1.5, "the network"],
   onnx: [0.4, "graphs for ONNX Runtime"],
   graph: [1.5, "tensors, gradients, plans"],

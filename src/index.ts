@@ -1,5 +1,8 @@
 /** The public surface of masa-webgpu. */
 
+export { type BatchPair, type PairFiles, pairsOfFolders, pairsOfList } from "./batch/pairs.js";
+export type { Row } from "./batch/results.js";
+export { type BatchOptions, type BatchSummary, upscaleBatch } from "./batch/run.js";
 export { CheckpointError, ImageError, OutputError, UserError } from "./files/errors.js";
 export { readImage, writeImage } from "./files/images.js";
 export { writeStateDict } from "./files/pytorch.js";
@@ -47,6 +50,7 @@ export {
   type UpscaleOptions,
   type UpscaleRequest,
   type UpscaleResult,
+  Upscaler,
   upscale,
   upscaleChoices,
 } from "./masa/upscale.js";

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { makeFolder } from "../files/atomic.js";
 import { addCommand, pathArgument, runCommand } from "./command.js";
 import { addProfileOption, PROFILE_HELP, type ProfileOption } from "./profile.js";
-import { upscaleFiles } from "./upscale.js";
+import { upscaleFiles } from "./upscale_one.js";
 
 const DATA = new URL("../../../examples/data/", import.meta.url);
 

@@ -1,5 +1,4 @@
 /** `masa train`: from a folder of image pairs to a network. */
-import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { formatBytes } from "../gpu/errors.js";
 import type { Profiler } from "../gpu/profiler.js";
@@ -16,7 +15,8 @@ import {
   trainConfig,
 } from "../train/config.js";
 import type { StepEvent, TrainEvents, ValidationEvent } from "../train/run.js";
-import { addCommand, formatDuration, Progress, pathArgument, runCommand, UsageError } from "./command.js";
+import { addCommand, Progress, pathArgument, runCommand, UsageError } from "./command.js";
+import { Countdown } from "./countdown.js";
 import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
 import { tuneFirst, tuneOption } from "./tuning.js";
 
@@ -45,8 +45,6 @@ Examples:
 /** Steps before those that are profiled, and their number. */
 const WARM_UP = 2;
 const PROFILED = 3;
-/** Seconds between two lines where stderr is no terminal. */
-const LINE_SECONDS = 10;
 
 interface Options extends Partial<Record<TrainKey, unknown>> {
   readonly out: string;
@@ -156,12 +154,10 @@ class StepProfile {
   }
 }
 
-/** One line that tells how the run goes: a bar on a terminal, otherwise a line every few seconds. */
+/** What a run tells: its report on stdout, and how far it is on stderr. */
 class Display {
   readonly #checking = new Progress();
-  #bar: SingleBar | undefined;
-  #lastLine = 0;
-  #firstStep: { readonly step: number; readonly time: number } | undefined;
+  readonly #bar = new Countdown("step");
 
   readonly events: TrainEvents = {
     onMessage: (text) => this.say(text),
@@ -178,46 +174,19 @@ class Display {
 
   stop(): void {
     this.#checking.stop();
-    this.#bar?.stop();
-    this.#bar = undefined;
+    this.#bar.stop();
   }
 
-  #step(event: StepEvent): void {
-    this.#firstStep ??= { step: event.step, time: performance.now() };
-    const { step, steps, skipped } = event;
+  #step({ step, steps, epoch, losses, imagesPerSecond, gpuBytes, skipped }: StepEvent): void {
     if (skipped !== undefined) this.say(`step ${step} is skipped: ${skipped} is infinite or no number`);
-    const line = this.#describe(event);
-    if (!process.stderr.isTTY) {
-      const now = performance.now();
-      if (now - this.#lastLine < 1000 * LINE_SECONDS && step < steps) return;
-      this.#lastLine = now;
-      process.stderr.write(`step ${step}/${steps} · ${line}\n`);
-      return;
-    }
-    if (!this.#bar) {
-      const format = "{bar} {value}/{total} · {line}";
-      this.#bar = new SingleBar({ format, barsize: 16, hideCursor: false, linewrap: false, stream: process.stderr });
-      this.#bar.start(steps, step, { line });
-    }
-    this.#bar.update(step, { line });
-  }
-
-  #describe({ epoch, losses, imagesPerSecond, gpuBytes, step, steps }: StepEvent): string {
     const shown = Object.keys(losses).length === 2 ? { rec: losses.rec ?? losses.total } : losses;
     const values = Object.entries(shown).map(([name, loss]) => `${name} ${Number(loss).toPrecision(3)}`);
-    return [
+    this.#bar.update(step, steps, [
       `epoch ${epoch}`,
       ...values,
       `${imagesPerSecond.toPrecision(2)} images/s`,
-      `${this.#remaining(step, steps)} left`,
       formatBytes(gpuBytes),
-    ].join(" · ");
-  }
-
-  #remaining(step: number, steps: number): string {
-    const { step: first, time } = this.#firstStep ?? { step, time: 0 };
-    if (step === first) return "?";
-    return formatDuration(((performance.now() - time) / (step - first)) * (steps - step));
+    ]);
   }
 
   #validation({ step, mean, best, sheet }: ValidationEvent): void {

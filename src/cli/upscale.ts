@@ -1,49 +1,39 @@
-/** `masa upscale`: a low-resolution image and references become an image four times as large. */
-import { realpath } from "node:fs/promises";
+/** `masa upscale`: a low-resolution image and references become an image four times as large; or many do. */
 import type { Command } from "commander";
-import type { PlanProgress } from "../graph/plan.js";
-import { ImageError } from "../image/errors.js";
-import type { Image } from "../image/image.js";
-import {
-  addCommand,
-  formatDuration,
-  Progress,
-  pathArgument,
-  pathArguments,
-  runCommand,
-  SHIPPED,
-  UsageError,
-} from "./command.js";
-import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
-import { tuneFirst, tuneOption } from "./tuning.js";
+import { IMAGE_NAME, isFolder } from "../train/data/layouts.js";
+import { addCommand, pathArgument, pathArguments, runCommand, UsageError } from "./command.js";
+import { addProfileOption, PROFILE_HELP } from "./profile.js";
+import { tuneOption } from "./tuning.js";
+import { type BatchArguments, upscaleMany } from "./upscale_many.js";
+import { type UpscaleArguments, upscaleFiles } from "./upscale_one.js";
 
 const EXAMPLES = `
 Examples:
   masa upscale --lr photo.png --ref sharp.jpg --out large.png
   masa upscale --lr a.png --ref b.png c.png --out a4.png --weights masa_rec.pth --compare sheet.png
   masa upscale --lr a.png --ref b.png --out a4.png --hr truth.png    prints PSNR and SSIM
+  masa upscale --pairs pairs.csv --out large         many pairs, each a line of a list
+  masa upscale --lr frames --ref stills --out large  each image of a folder with its namesake in another
+  masa upscale --lr frames --ref poster.png --out large    each image of a folder with the same reference
 
 A reference shows similar content sharply: another view, a frame of the same film, a photo of the same kind of thing.
 Images: PNG (8, 16 bit, grey, palette, alpha), JPEG, WebP, TIFF. Any sizes. Grey, alpha and 16 bit are kept.
+
+A list begins with the line lr,ref or lr,ref,hr,out: several references are separated by ";", hr and out may be empty, and
+names are relative to the list. Results are PNGs named after lr unless out says otherwise. A batch goes on after a file
+that cannot be used and ends with 1 then; what is in --out already is not made again, so that the same command goes on
+where one was stopped. --out also gets results.csv, with PSNR and SSIM where hr is known.
 `;
 
-export interface UpscaleArguments {
-  readonly lr: string;
-  readonly ref: readonly string[];
-  readonly out: string;
-  readonly weights?: string;
-  readonly compare?: string;
-  readonly hr?: string;
-  readonly adapter?: string;
-  readonly profile?: ProfileOption;
-  readonly tune?: number;
-}
+/** Either `pairs`, or `lr` and `ref`. */
+type Options = Partial<UpscaleArguments> & BatchArguments;
 
 export function addUpscale(program: Command): void {
   const command = addCommand(program, "upscale", "enlarge an image four times with the detail of reference images")
-    .requiredOption("--lr <file>", "the low-resolution image", pathArgument)
-    .requiredOption("--ref <file...>", "one or more reference images", pathArguments)
-    .requiredOption("--out <file>", "where to write the result; its ending sets the format", pathArgument)
+    .option("--lr <file>", "the low-resolution image, or a folder of them", pathArgument)
+    .option("--ref <file...>", "one or more reference images, or folders with images of the same names", pathArguments)
+    .option("--pairs <list.csv>", "instead of --lr and --ref: a list with the columns lr,ref (hr,out)", pathArgument)
+    .requiredOption("--out <file>", "the result, whose ending sets the format; of many, their folder", pathArgument)
     .option("--weights <file>", "other weights than the package's, .pth or .safetensors", pathArgument)
     .option(
       "--compare <file>",
@@ -51,103 +41,29 @@ export function addUpscale(program: Command): void {
       pathArgument,
     )
     .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's", pathArgument)
+    .option("--overwrite", "of many: also make those again that are in --out")
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)");
   tuneOption(command);
   addProfileOption(command, "a second run of the network")
     .addHelpText("after", EXAMPLES + PROFILE_HELP)
-    .action(runCommand("upscale", (signal, options: UpscaleArguments) => upscaleFiles(options, signal)));
+    .action(runCommand("upscale", upscaleAny));
 }
 
-/** Reads, enlarges, writes. All files are read and all names checked before the GPU is asked for anything. */
-export async function upscaleFiles(options: UpscaleArguments, signal: AbortSignal): Promise<void> {
-  const { readImage, writeImage } = await import("../files/images.js");
-  const { resizeBicubic } = await import("../image/resize.js");
-  await checkOutputs(options);
-  const lr = await readImage(options.lr);
-  const refs = await Promise.all(options.ref.map(readImage));
-  const hr = options.hr ? await readImage(options.hr) : undefined;
-  if (hr && (hr.width !== 4 * lr.width || hr.height !== 4 * lr.height))
-    throw new ImageError(
-      `${options.hr} is ${hr.width}×${hr.height}, the result will be ${4 * lr.width}×${4 * lr.height}`,
-      `Give the image that ${options.lr} was made from`,
-    );
-
-  const started = performance.now();
-  const { image, matched, blocks, similarity } = await enlarge(lr, refs, options, signal);
-  const time = formatDuration(performance.now() - started);
-  const bicubic = resizeBicubic(lr, image.width, image.height);
-  signal.throwIfAborted();
-  await writeImage(options.out, image);
-  if (options.compare) {
-    const { writeComparison } = await import("./comparison.js");
-    await writeComparison(options.compare, { bicubic, image, matched, ref: refs[0] as Image, hr });
-  }
-  say("matching", `${blocks} block${blocks === 1 ? "" : "s"}, mean similarity ${similarity.toFixed(3)}`);
-  if (hr) say("quality", `${await quality(image, hr)} (bicubic ${await quality(bicubic, hr)})`);
-  say("done", `${time} · wrote ${[options.out, options.compare].filter(Boolean).join(", ")}`);
-}
-
-/** Refuses names that nothing can be written under, and those of an input or of another output. */
-async function checkOutputs({ lr, ref, hr, weights, out, compare, profile }: UpscaleArguments): Promise<void> {
-  const { checkImagePath } = await import("../files/images.js");
-  const { checkTarget } = await import("../files/atomic.js");
-  const inputs = [lr, ...ref, hr, weights].flatMap((path) => path ?? []);
-  const taken = new Map<string, string>();
-  for (const path of inputs) taken.set(await realpath(path).catch(() => path), path);
-  for (const [option, path] of Object.entries({ "--out": out, "--compare": compare, "--profile": profile })) {
-    if (path === undefined || path === true) continue;
-    try {
-      if (option !== "--profile") checkImagePath(path);
-    } catch (cause) {
-      throw new UsageError(`${option}: ${(cause as Error).message}`, { cause });
-    }
-    const target = await checkTarget(path);
-    const other = taken.get(target);
-    if (other !== undefined) throw new UsageError(`${option} ${path} would replace ${other}; give it another name`);
-    taken.set(target, path);
-  }
-}
-
-async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArguments, signal: AbortSignal) {
-  const { weights, adapter, profile, tune } = options;
-  const { openDevice } = await import("../platform/node.js");
-  const { formatBytes } = await import("../gpu/errors.js");
-  const { Profiler } = await import("../gpu/profiler.js");
-  const { upscale, upscaleChoices } = await import("../masa/upscale.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
-  const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
-  const device = await openDevice({ adapter });
-  const progress = new Progress();
-  try {
-    say("adapter", device.info.name);
-    signal.throwIfAborted();
-    const masa = await network(device);
-    say("weights", weights ?? SHIPPED);
-    if (tune) await tuneFirst(device, upscaleChoices(device, masa, { lr, refs }), tune, signal);
-    const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
-    const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
-    const profiler = profile && (await Profiler.create(device));
-    const result = await upscale(
-      device,
-      masa,
-      { lr, refs },
-      { signal, onMemory, onProgress, ...(profiler && { profiler }) },
-    );
-    progress.stop();
-    if (profiler) await reportProfile(profiler, profile);
-    return result;
-  } finally {
-    progress.stop();
-    device.close();
-  }
-}
-
-async function quality(image: Image, hr: Image): Promise<string> {
-  const { psnrY, SSIM_WINDOW, ssimY } = await import("../image/metrics.js");
-  const psnr = `PSNR-Y ${psnrY(image, hr).toFixed(2)} dB`;
-  return Math.min(hr.width, hr.height) < SSIM_WINDOW ? psnr : `${psnr}, SSIM-Y ${ssimY(image, hr).toFixed(4)}`;
-}
-
-function say(what: string, text: string): void {
-  process.stdout.write(`${what.padEnd(9)} ${text}\n`);
+/** One image; or many, of a list or a folder. */
+async function upscaleAny(signal: AbortSignal, options: Options): Promise<void> {
+  const { pairs, lr, ref, hr, out, compare, profile, overwrite } = options;
+  const many = pairs !== undefined || (lr !== undefined && isFolder(lr));
+  const refuse = (given: Readonly<Record<string, unknown>>, reason: string) => {
+    const [name] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+    if (name) throw new UsageError(`--${name} ${reason}`);
+  };
+  if (pairs !== undefined) refuse({ lr, ref, hr }, "does not go with --pairs, whose list names these files");
+  else if (lr === undefined) throw new UsageError("required option '--lr <file>' not specified");
+  else if (ref === undefined) throw new UsageError("required option '--ref <file...>' not specified");
+  if (many) refuse({ compare, profile }, "is for one image; of many, --out gets results.csv");
+  else refuse({ overwrite }, "is for many images; the result of one is always replaced");
+  if (many && IMAGE_NAME.test(out) && !isFolder(out))
+    throw new UsageError(`--out ${out} names an image, and there are many; give a folder`);
+  if (many) await upscaleMany(options, signal);
+  else await upscaleFiles(options as UpscaleArguments, signal);
 }

@@ -61,7 +61,12 @@ export async function compile<In extends string, Out extends string>(
 ): Promise<Plan<In, Out>> {
   const made = plan(device, inputs, build, options);
   options.onMemory?.(made.bytes);
-  await made.prepare();
+  try {
+    await made.prepare();
+  } catch (error) {
+    made.dispose();
+    throw error;
+  }
   return made;
 }
 

@@ -1,8 +1,9 @@
-/** From images to an image: what the `masa upscale` command and the API call do. */
+/** From images to an image, once or again and again: what the `masa upscale` command and the API calls do. */
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
 import { type Profiler, phase } from "../gpu/profiler.js";
-import { compile, type Data, type PlanChoice, type PlanProgress, plan } from "../graph/plan.js";
+import { type Data, type PlanChoice, type PlanProgress, plan } from "../graph/plan.js";
+import { PlanCache } from "../graph/plan_cache.js";
 import { scope } from "../graph/tensor.js";
 import { ImageError } from "../image/errors.js";
 import {
@@ -101,21 +102,33 @@ function padReference(ref: Image): Image {
   return padEnd(padImage(ref, { top: 0, bottom, left: 0, right }), REF_MULTIPLE);
 }
 
+/** Bytes of GPU memory that an `Upscaler` keeps in plans for sizes that it has had before. */
+const KEPT_BYTES = 256 * 2 ** 20;
+
 /**
- * Enlarges `lr` four times with what the references show. Alpha is enlarged bicubically; grey stays grey; 16 bits stay.
- * Throws `ImageError`, `LimitError`, `OutOfGpuMemoryError`, or the signal's reason.
+ * `upscale` for many images, one after another: what is compiled for images of some sizes serves the next ones of the same
+ * sizes. Its plans take at most `keptBytes` of GPU memory together, besides the weights; images that need more go without
+ * company.
  */
-export async function upscale(
-  device: Device,
-  masa: Masa,
-  request: UpscaleRequest,
-  { onMemory, profiler, ...watch }: UpscaleOptions = {},
-): Promise<UpscaleResult> {
-  const { lr, ref, refDown, window } = preparePair(request, masa.config.blockSize);
-  const shapes = shapesOf({ lr, ref, refDown });
-  const build = (inputs: MasaInputs) => upscaleGraph(masa, inputs);
-  const plan = await phase(profiler, "compile", () => compile(device, shapes, build, { onMemory }));
-  try {
+export class Upscaler {
+  readonly #plans: PlanCache<keyof MasaInputs, "sr" | "matched" | "similarity">;
+
+  constructor(
+    readonly device: Device,
+    readonly masa: Masa,
+    keptBytes = KEPT_BYTES,
+  ) {
+    this.#plans = new PlanCache(device, (inputs) => upscaleGraph(masa, inputs), keptBytes);
+  }
+
+  /** The function `upscale`; await one call before the next. `onMemory` is told only of plans that are new. */
+  async upscale(
+    request: UpscaleRequest,
+    { onMemory, profiler, ...watch }: UpscaleOptions = {},
+  ): Promise<UpscaleResult> {
+    const { blockSize } = this.masa.config;
+    const { lr, ref, refDown, window } = preparePair(request, blockSize);
+    const plan = await phase(profiler, "compile", () => this.#plans.get(shapesOf({ lr, ref, refDown }), onMemory));
     const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
     const unprofiled = await phase(profiler, "warm up", () => plan.run(data, watch));
     if (profiler) watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount });
@@ -128,10 +141,31 @@ export async function upscale(
       return cropImage(padded, SCALE * left, SCALE * top, SCALE * width, SCALE * height);
     };
     const image = likeSource(picture(found.sr), request.lr);
-    const blocks = found.similarity.length / masa.config.blockSize ** 2;
+    const blocks = found.similarity.length / blockSize ** 2;
     return { image, matched: picture(found.matched), blocks, similarity: mean(found.similarity) };
+  }
+
+  /** Frees the GPU memory of its plans; the weights stay. */
+  dispose(): void {
+    this.#plans.dispose();
+  }
+}
+
+/**
+ * Enlarges `lr` four times with what the references show. Alpha is enlarged bicubically; grey stays grey; 16 bits stay.
+ * Throws `ImageError`, `LimitError`, `OutOfGpuMemoryError`, or the signal's reason.
+ */
+export async function upscale(
+  device: Device,
+  masa: Masa,
+  request: UpscaleRequest,
+  options?: UpscaleOptions,
+): Promise<UpscaleResult> {
+  const upscaler = new Upscaler(device, masa);
+  try {
+    return await upscaler.upscale(request, options);
   } finally {
-    plan.dispose();
+    upscaler.dispose();
   }
 }
 

@@ -8,13 +8,13 @@
  */
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
-import { compile, type Plan } from "../graph/plan.js";
+import { PlanCache } from "../graph/plan_cache.js";
 import { UserError } from "../image/errors.js";
 import { cropImage, fromTensor, type Image, toTensor } from "../image/image.js";
 import { psnrY, ssimY } from "../image/metrics.js";
 import type { TestPair } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
-import type { Masa } from "../masa/masa.js";
+import type { Masa, MasaInputs } from "../masa/masa.js";
 import { readCase } from "./data/cases.js";
 import { DataError } from "./data/errors.js";
 import type { Case, TestData } from "./data/layouts.js";
@@ -158,17 +158,21 @@ async function score(
 
 /** The network on cases of any sizes. The plan of the last sizes is kept. */
 class Network {
-  #plan: Plan<"lr" | "ref" | "refDown", "sr" | "similarity"> | undefined;
-  #sizes = "";
+  readonly #plans: PlanCache<keyof MasaInputs, "sr" | "similarity">;
 
-  constructor(
-    readonly device: Device,
-    readonly masa: Masa,
-  ) {}
+  constructor(device: Device, masa: Masa) {
+    const build = (inputs: MasaInputs) => {
+      const { sr, matches } = masa.forward(inputs);
+      return { sr, similarity: matches.fineScore };
+    };
+    this.#plans = new PlanCache(device, build, 0);
+  }
 
   /** No image where the result has values that are infinite or no number. */
   async run(test: PreparedCase, signal?: AbortSignal) {
-    const plan = await this.#planFor(test);
+    const shape = ({ width, height }: Image) => [1, 3, height, width];
+    const shapes = { lr: shape(test.lr), ref: shape(test.ref), refDown: shape(test.refDown) };
+    const plan = await this.#plans.get(shapes);
     const data = { lr: toTensor(test.lr), ref: toTensor(test.ref), refDown: toTensor(test.refDown) };
     const started = performance.now();
     const { sr, similarity } = await plan.run(data, signal ? { signal } : {});
@@ -179,23 +183,8 @@ class Network {
     return { image, similarity: mean(similarity), milliseconds };
   }
 
-  async #planFor({ lr, ref, refDown }: PreparedCase) {
-    const shape = ({ width, height }: Image) => [1, 3, height, width];
-    const shapes = { lr: shape(lr), ref: shape(ref), refDown: shape(refDown) };
-    const sizes = JSON.stringify(shapes);
-    if (this.#plan && sizes === this.#sizes) return this.#plan;
-    this.dispose();
-    this.#plan = await compile(this.device, shapes, (inputs) => {
-      const { sr, matches } = this.masa.forward(inputs);
-      return { sr, similarity: matches.fineScore };
-    });
-    this.#sizes = sizes;
-    return this.#plan;
-  }
-
   dispose(): void {
-    this.#plan?.dispose();
-    this.#plan = undefined;
+    this.#plans.dispose();
   }
 }
 

@@ -79,7 +79,7 @@ describe("masa train", () => {
     expect(byOptions.stdout).to.match(/best: .* dB at step 3, by-options\/checkpoints\/best\.safetensors\n/);
     expect(byOptions.stdout).to.match(new RegExp(`done at step 3, ${last}\n$`));
     expect(byOptions.stderr).to.match(
-      /^checking .*\n(step [12]\/3 .*\n)*step 3\/3 · epoch 2 · rec [\d.]+ · .* left · .*\n$/,
+      /^checking .*\n(step [12]\/3 .*\n)*step 3\/3 · epoch 2 · rec [\d.]+ · .* · [\d.]+ m?s left\n$/,
     );
 
     const file = configFile({ ...GOOD, steps: 99, preset: "tiny" });

@@ -135,7 +135,7 @@ describe("masa upscale", () => {
       fails(
         [["--lr", "none.png"], /none\.png does not exist\. Check the path$/],
         [["--ref", "none.png"], /none\.png does not exist/],
-        [["--lr", "folder.png"], /folder\.png is a folder\. Name a file in it$/],
+        [["--ref", "folder.png"], /folder\.png is a folder\. Name a file in it$/],
         [["--lr", "empty.png"], /empty\.png is empty\. Copy or download the file again$/],
         [["--lr", "text.png"], /text\.png is no image of a known format\. Give a PNG, JPEG, WebP or TIFF file$/],
         [["--lr", "short.png"], /short\.png is a PNG that ends too early/],

@@ -2,9 +2,16 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { upscaleBatch } from "../../src/batch/run.js";
+import { writeImage } from "../../src/files/images.js";
+import { createImage } from "../../src/image/image.js";
+import type { MasaConfig } from "../../src/masa/config.js";
+import { Upscaler } from "../../src/masa/upscale.js";
 import { openDevice } from "../../src/platform/node.js";
 import { readCheckpoint } from "../../src/train/checkpoint.js";
 import { type StepEvent, train } from "../../src/train/run.js";
+import { untrainedMasa } from "../../src/train/weights.js";
+import { fillNoise } from "../files/golden.js";
 import { temporaryFiles } from "../train/runs.js";
 import { expectSame, Failure, FULL, finished, NotRun, type Setup, whenAtStep } from "./setup.js";
 
@@ -22,6 +29,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   stop: { help: "stops at random steps change no bit", count: 10, run: stop },
   kill: { help: "kills at random moments leave a run that goes on", count: 50, run: kill },
   memory: { help: "steps after which no more memory is taken", count: 1000, run: memory },
+  batch: { help: "images of one batch take no more memory the longer it lasts", count: 1000, run: batch },
   disk: { help: "full disks end a run that goes on later", count: 4, run: disk },
 };
 
@@ -124,15 +132,51 @@ async function memory(setup: Setup, steps: number): Promise<string> {
   const after = device.memory().bytes;
   device.close();
   const [early, late] = [gpu.get(10), gpu.get(steps)];
-  /** In MiB, the median of 50 steps, for single steps show the garbage collector. */
+  const figures = `GPU ${early} B at step 10, ${late} B at step ${steps}; ${levelled(rss)}`;
+  if (early !== late || after !== 0) throw new Failure(`${figures}; ${after} B of the GPU left at the end`);
+  return figures;
+}
+
+/** Images of ever other sizes, in one process. */
+async function batch(setup: Setup, count: number): Promise<string> {
+  if (count <= WARM) throw new NotRun(`more than ${WARM} images are needed`);
+  const SIZES = 12;
+  const put = async (name: string, width: number, height: number) => {
+    const path = setup.path(name);
+    await writeImage(path, fillNoise(createImage(width, height, 3, 8), setup.seed));
+    return path;
+  };
+  const refs = [await put("ref.png", 64, 48)];
+  const side = () => 8 + Math.floor(33 * setup.random());
+  const lrs = await Promise.all(Array.from({ length: SIZES }, (_, i) => put(`lr-${i}.png`, side(), side())));
+  const pairs = Array.from({ length: count }, (_, i) => ({ lr: lrs[i % SIZES]!, refs, out: `${i}.png` }));
+  const { channels, encoderBlocks, decoderBlocks } = FULL;
+  const device = await openDevice();
+  const masa = await untrainedMasa(device, { channels, encoderBlocks, decoderBlocks } as Partial<MasaConfig>);
+  const rss: number[] = [];
+  const gpu: number[] = [];
+  const onPair = (done: number) => {
+    setup.progress(`batch: image ${done} of ${count}`);
+    gpu.push(device.memory().peakBytes);
+    rss.push(process.memoryUsage.rss());
+  };
+  const open = () => Promise.resolve(new Upscaler(device, masa, 0));
+  const { done } = await upscaleBatch(setup.path("batch"), pairs, { open, onPair });
+  const [early, late, left] = [gpu[SIZES], gpu[count], device.memory().bytes];
+  const figures = `${done} images of ${SIZES} sizes; GPU at most ${early} B in the first ${SIZES}, ${late} B in all; ${levelled(rss)}`;
+  if (done !== count || early !== late || left !== 0) throw new Failure(`${figures}; ${left} B of the GPU left`);
+  return figures;
+}
+
+/** What the process held as it went on, in MiB. Throws `Failure` where it has grown beyond `GROWTH` since it was warm. */
+function levelled(rss: readonly number[]): string {
+  /** The median of 50, for single ones show the garbage collector. */
   const level = (end: number) => [...rss.slice(end - 50, end)].sort((a, b) => a - b)[25]! / MiB;
-  const series = Array.from({ length: Math.floor(steps / 100) }, (_, i) => level(100 * (i + 1)).toFixed(0));
-  const growth = level(steps) - level(WARM);
-  const figures = `GPU ${early} B at step 10, ${late} B at step ${steps}; RSS in MiB every 100 steps: ${series.join(" ")}`;
-  const bound = `${growth.toFixed(1)} MiB more than at step ${WARM}, at most ${GROWTH / MiB} allowed`;
-  if (early !== late || after !== 0 || growth * MiB > GROWTH)
-    throw new Failure(`${figures}; ${bound}; ${after} B of the GPU left at the end`);
-  return `${figures}; ${bound}`;
+  const series = Array.from({ length: Math.floor(rss.length / 100) }, (_, i) => level(100 * (i + 1)).toFixed(0));
+  const growth = level(rss.length) - level(WARM);
+  const figures = `RSS in MiB every 100: ${series.join(" ")}; ${growth.toFixed(1)} MiB more than at ${WARM}, at most ${GROWTH / MiB} allowed`;
+  if (growth * MiB > GROWTH) throw new Failure(figures);
+  return figures;
 }
 
 async function disk(setup: Setup, count: number): Promise<string> {

@@ -92,11 +92,16 @@ function manifestOf(path: string): string | undefined {
   return existsSync(manifest) ? manifest : undefined;
 }
 
-async function readManifest(path: string): Promise<Pair[]> {
+/** The rows of a .csv file, as `parseRecords` gives them. Throws `DataError`. */
+export async function readRecords<Column extends string>(path: string, columns: readonly Column[]) {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new DataError(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, "Check the path");
   });
-  const records = parseRecords(text, path, ["hr", "ref"]);
+  return parseRecords(text, path, columns);
+}
+
+async function readManifest(path: string): Promise<Pair[]> {
+  const records = await readRecords(path, ["hr", "ref"]);
   const faults = records
     .filter(({ record }) => !(record.hr && record.ref))
     .map(({ line }) => `line ${line} names no hr or no ref`);
@@ -149,7 +154,7 @@ async function sun80Cases(folder: string): Promise<Case[]> {
 }
 
 /** Sorted names of what claims to be an image, folders called *.png included: those are faults to be reported. */
-async function imagesIn(folder: string): Promise<string[]> {
+export async function imagesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => []);
   return entries
     .map(({ name }) => name)
@@ -157,7 +162,8 @@ async function imagesIn(folder: string): Promise<string[]> {
     .sort();
 }
 
-function isFolder(path: string): boolean {
+/** Whether there is a folder of this name. */
+export function isFolder(path: string): boolean {
   return existsSync(path) && statSync(path).isDirectory();
 }
 
