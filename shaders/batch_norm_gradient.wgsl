@@ -7,6 +7,8 @@
 // One workgroup of 64 threads takes one piece of a plane. Cost: two loads and one store an element.
 
 const TRAINING = true;
+alias Values = vec4f;  // f32 where the length is no multiple of 4
+const WIDTH = 4u;      // of Values
 
 struct Params {
   planes: u32,
@@ -17,14 +19,14 @@ struct Params {
   eps: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Values>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> variance: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
-@group(0) @binding(4) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<Values>;
 @group(0) @binding(5) var<storage, read> sums: array<f32>;
 @group(0) @binding(6) var<storage, read> products: array<f32>;
-@group(0) @binding(7) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dx: array<Values>;
 @group(0) @binding(8) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -37,9 +39,9 @@ fn main(
   if (part >= params.planes * params.pieces) { return; }
   let plane = part / params.pieces;
   let c = plane % params.channels;
-  let offset = plane * params.length;
-  let start = part % params.pieces * params.piece;
-  let end = min(start + params.piece, params.length);
+  let within = part % params.pieces * params.piece;
+  let start = (plane * params.length + within) / WIDTH;
+  let end = start + min(params.piece, params.length - within) / WIDTH;
   let centre = mean[c];
   let factor = inverseSqrt(variance[c] + params.eps);
   var level = 0.0;
@@ -50,7 +52,6 @@ fn main(
     slope = products[c] / count * factor;
   }
   for (var l = start + thread; l < end; l += 64u) {
-    let i = offset + l;
-    dx[i] = weight[c] * factor * (dy[i] - level - slope * (x[i] - centre));
+    dx[l] = weight[c] * factor * (dy[l] - level - slope * (x[l] - centre));
   }
 }

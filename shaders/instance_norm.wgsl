@@ -3,6 +3,9 @@
 //   x, y [planes, length]; mean, variance [planes].
 // One workgroup of 64 threads takes one piece of a plane. Cost: one load and one store an element.
 
+alias Values = vec4f;  // f32 where the length is no multiple of 4
+const WIDTH = 4u;      // of Values
+
 struct Params {
   planes: u32,
   length: u32,
@@ -11,10 +14,10 @@ struct Params {
   eps: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Values>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> variance: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<Values>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -26,10 +29,10 @@ fn main(
   let part = group.x + group.y * groups.x;
   if (part >= params.planes * params.pieces) { return; }
   let plane = part / params.pieces;
-  let offset = plane * params.length;
-  let start = part % params.pieces * params.piece;
-  let end = min(start + params.piece, params.length);
+  let within = part % params.pieces * params.piece;
+  let start = (plane * params.length + within) / WIDTH;
+  let end = start + min(params.piece, params.length - within) / WIDTH;
   let centre = mean[plane];
   let factor = inverseSqrt(variance[plane] + params.eps);
-  for (var l = start + thread; l < end; l += 64u) { y[offset + l] = (x[offset + l] - centre) * factor; }
+  for (var l = start + thread; l < end; l += 64u) { y[l] = (x[l] - centre) * factor; }
 }

@@ -3,6 +3,9 @@
 //   x, dx [planes, length]; mean, spread (std), dmean, dstd [planes].
 // One workgroup of 64 threads takes one piece of a plane. Cost: one load and one store an element.
 
+alias Values = vec4f;  // f32 where the length is no multiple of 4
+const WIDTH = 4u;      // of Values
+
 struct Params {
   planes: u32,
   length: u32,
@@ -10,12 +13,12 @@ struct Params {
   piece: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Values>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> spread: array<f32>;
 @group(0) @binding(3) var<storage, read> dmean: array<f32>;
 @group(0) @binding(4) var<storage, read> dstd: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dx: array<Values>;
 @group(0) @binding(6) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -27,12 +30,12 @@ fn main(
   let part = group.x + group.y * groups.x;
   if (part >= params.planes * params.pieces) { return; }
   let plane = part / params.pieces;
-  let offset = plane * params.length;
-  let start = part % params.pieces * params.piece;
-  let end = min(start + params.piece, params.length);
+  let within = part % params.pieces * params.piece;
+  let start = (plane * params.length + within) / WIDTH;
+  let end = start + min(params.piece, params.length - within) / WIDTH;
   let centre = mean[plane];
   let level = dmean[plane] / f32(params.length);
   var slope = 0.0;
   if (spread[plane] > 0.0) { slope = dstd[plane] / (f32(params.length - 1u) * spread[plane]); }
-  for (var l = start + thread; l < end; l += 64u) { dx[offset + l] = level + slope * (x[offset + l] - centre); }
+  for (var l = start + thread; l < end; l += 64u) { dx[l] = level + slope * (x[l] - centre); }
 }

@@ -19,10 +19,11 @@ export interface BatchNorm {
 
 /** y = (x − mean) / √(variance + eps) · weight + bias, with statistics [C] given. */
 export function batchNorm(recorder: Recorder, operands: BatchNorm, eps: number): void {
-  const { params, workgroups } = cutPlanes(operands.x.shape);
+  const { constants, params, workgroups } = cutPlanes(operands.x.shape);
   const channels = operands.x.shape[1] as number;
   recorder.dispatch({
     shader: "batch_norm",
+    constants,
     params: { ...params, channels, eps },
     bindings: { ...operands },
     workgroups,
@@ -73,11 +74,11 @@ export function batchNormGradient(
   operands: BatchNormGradient,
   { training, eps }: BatchNormAttributes,
 ): void {
-  const { params, workgroups } = cutPlanes(operands.x.shape);
+  const { constants, params, workgroups } = cutPlanes(operands.x.shape);
   const channels = operands.x.shape[1] as number;
   recorder.dispatch({
     shader: "batch_norm_gradient",
-    constants: { TRAINING: training },
+    constants: { TRAINING: training, ...constants },
     params: { ...params, channels, eps },
     bindings: { ...operands },
     workgroups,

@@ -1,18 +1,20 @@
 /** Tensors joined along a side: `shaders/concat.wgsl`, one dispatch an operand. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, type Operand, type Recorder, vectorOf, vectorWidth, walk } from "./kernel.js";
 
 /** y = the tensors `xs`, one behind the other along side `dim`. */
 export function concat(recorder: Recorder, xs: readonly Operand[], y: Operand, dim: number): void {
   const pitch = elements(y.shape.slice(dim));
   let offset = 0;
   for (const x of xs) {
-    const count = elements(x.shape);
     const block = elements(x.shape.slice(dim));
+    const width = vectorWidth(block, pitch, offset);
+    const { params, workgroups } = walk(recorder.machine, elements(x.shape) / width);
     recorder.dispatch({
       shader: "concat",
-      params: { count, block, pitch, offset },
+      constants: { Values: vectorOf(width, "u32") },
+      params: { ...params, block: block / width, pitch: pitch / width, offset: offset / width },
       bindings: { x, y },
-      workgroups: flatGrid(count),
+      workgroups,
     });
     offset += block;
   }

@@ -3,7 +3,8 @@
  * are added in order. The order of all additions depends on shapes and variant alone, so a rerun gives the same bits.
  */
 import type { WeightGradient } from "./convolution.js";
-import { elements, flatGrid, HALF, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { sumColumns } from "./rows.js";
 
 type Fast = "tiles" | "strips";
 
@@ -34,7 +35,7 @@ export function weightGradient(recorder: Recorder, gradient: WeightGradient, var
   const partial = slabs === 1 ? dweight : recorder.scratch("slabs", [slabs, ...dweight.shape]);
   if (variant === "plain") plain(recorder, gradient, partial, depth, slabs);
   else sources(recorder, gradient, partial, depth, slabs, variant);
-  if (slabs > 1) addSlabs(recorder, partial, dweight, slabs);
+  if (slabs > 1) sumColumns(recorder, partial, dweight, [1, slabs, elements(dweight.shape)]);
 }
 
 function plain(recorder: Recorder, gradient: WeightGradient, partial: Operand, rows: number, slabs: number): void {
@@ -90,16 +91,4 @@ function sources(
       });
     }
   }
-}
-
-/** y = the sum of `partial` over its first side, in order. */
-function addSlabs(recorder: Recorder, partial: Operand, y: Operand, slabs: number): void {
-  const inner = elements(y.shape);
-  recorder.dispatch({
-    shader: "reduce",
-    entry: "columns",
-    params: { outer: 1, length: slabs, inner, pieces: 1, piece: slabs, factor: 1, half: HALF },
-    bindings: { x: partial, y },
-    workgroups: flatGrid(inner),
-  });
 }

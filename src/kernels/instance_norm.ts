@@ -10,9 +10,10 @@ export function instanceNorm(
   eps: number,
 ): void {
   moments(recorder, x, mean, variance, "plane", "VARIANCE");
-  const { params, workgroups } = cutPlanes(x.shape);
+  const { constants, params, workgroups } = cutPlanes(x.shape);
   recorder.dispatch({
     shader: "instance_norm",
+    constants,
     params: { ...params, eps },
     bindings: { x, mean, variance, y },
     workgroups,
@@ -24,9 +25,10 @@ export function instanceNormGradient(recorder: Recorder, saved: Normalised, dx: 
   const sums = recorder.scratch("sums", saved.mean.shape);
   const products = recorder.scratch("products", saved.mean.shape);
   gradientSums(recorder, saved, sums, products, "plane", eps);
-  const { params, workgroups } = cutPlanes(saved.x.shape);
+  const { constants, params, workgroups } = cutPlanes(saved.x.shape);
   recorder.dispatch({
     shader: "instance_norm_gradient",
+    constants,
     params: { ...params, eps },
     bindings: { ...saved, sums, products, dx },
     workgroups,

@@ -126,7 +126,7 @@ export function elements(shape: Shape): number {
 
 /** Threads of a workgroup in shaders that walk a flat index. */
 export const FLAT_WORKGROUP = 64;
-const FLAT_ROW = 32768;
+const GRID_ROW = 32768;
 
 /**
  * Half of the threads that add up their sums pairwise. A parameter of those shaders, not a constant: lavapipe would unroll
@@ -134,14 +134,47 @@ const FLAT_ROW = 32768;
  */
 export const HALF = FLAT_WORKGROUP / 2;
 
+/** So many workgroups, folded into rows where they are many: the shader finds its own as `group.x + group.y * groups.x`. */
+export function rowOfGroups(groups: number): [number, number, number] {
+  return groups <= GRID_ROW ? [Math.max(1, groups), 1, 1] : [GRID_ROW, Math.ceil(groups / GRID_ROW), 1];
+}
+
 /**
- * Workgroups for a kernel that has one thread an element, `FLAT_WORKGROUP` threads a workgroup. The grid is folded into
- * rows where it is long; the shader finds its element as `flat_index(id, groups)`:
- * `id.x + id.y * groups.x * 64u`, and must check it against the count.
+ * Workgroups for a kernel that has one thread an element, `FLAT_WORKGROUP` threads a workgroup. The shader finds its element
+ * as `id.x + id.y * groups.x * 64u`, and must check it against the count.
  */
 export function flatGrid(count: number): [number, number, number] {
-  const groups = Math.ceil(count / FLAT_WORKGROUP);
-  return groups <= FLAT_ROW ? [Math.max(1, groups), 1, 1] : [FLAT_ROW, Math.ceil(groups / FLAT_ROW), 1];
+  return rowOfGroups(Math.ceil(count / FLAT_WORKGROUP));
+}
+
+/** Most elements that a workgroup walks through on adapters that compute on the CPU, and the workgroups wanted there. */
+const MOST_STRETCH = 1024;
+const LEAST_GROUPS = 256;
+
+/**
+ * For kernels whose workgroups walk through `stretch` of `count` elements: one a thread on GPUs; on adapters that compute
+ * on the CPU, where beginning a workgroup costs as much as moving some ten elements a thread, several.
+ */
+export function walk({ software }: Machine, count: number) {
+  const even = FLAT_WORKGROUP * Math.ceil(count / (FLAT_WORKGROUP * LEAST_GROUPS));
+  const stretch = software ? Math.min(MOST_STRETCH, Math.max(FLAT_WORKGROUP, even)) : FLAT_WORKGROUP;
+  return { params: { count, stretch }, workgroups: rowOfGroups(Math.ceil(count / stretch)) };
+}
+
+/** Elements that a shader takes at once: 4 where all of `runs`, the lengths that follow each other, are multiples of it. */
+export function vectorWidth(...runs: readonly number[]): 1 | 4 {
+  return runs.every((run) => run % 4 === 0) ? 4 : 1;
+}
+
+/** What so many elements are in WGSL. */
+export function vectorOf(width: 1 | 4, type: "f32" | "u32" = "f32"): string {
+  return width === 4 ? `vec4<${type}>` : type;
+}
+
+/** The constants of shaders that take as many elements at once as `run`, their number in a row, allows. */
+export function vectors(run: number) {
+  const width = vectorWidth(run);
+  return { Values: vectorOf(width), WIDTH: `${width}u` };
 }
 
 export function isSlice(binding: Binding): binding is Slice {

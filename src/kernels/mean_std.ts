@@ -17,9 +17,10 @@ export interface MeanStdGradient {
 
 /** dx from x, its statistics and their gradients. */
 export function meanStdGradient(recorder: Recorder, { std, ...saved }: MeanStdGradient, dx: Operand): void {
-  const { params, workgroups } = cutPlanes(saved.x.shape);
+  const { constants, params, workgroups } = cutPlanes(saved.x.shape);
   recorder.dispatch({
     shader: "mean_std_gradient",
+    constants,
     params,
     bindings: { ...saved, spread: std, dx },
     workgroups,

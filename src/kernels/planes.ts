@@ -1,24 +1,26 @@
 /**
- * What the normalisations share: statistics over the planes H × W of a tensor [N, C, H, W]. Planes are cut into pieces, a
- * workgroup each; a second dispatch combines the pieces of a group, in a fixed order.
+ * What the normalisations share: statistics over the planes H × W of a tensor [N, C, H, W]. Planes are cut into pieces
+ * (`rows.ts`); a second dispatch combines the pieces of a group, in a fixed order.
  */
-import { flatGrid, HALF, type Operand, type Recorder, type Shape } from "./kernel.js";
+import { flatGrid, type Operand, type Recorder, rowOfGroups, type Shape, vectors } from "./kernel.js";
+import { shareRows } from "./rows.js";
 
 /** What is normalised together: a plane each (instance norm), or the planes of a channel (batch norm). */
 export type Group = "plane" | "channel";
 
+/** Elements that a workgroup of the kernels that sum nothing takes. */
 const PIECE = 4096;
-const GRID_ROW = 32768;
 
-/** How the planes of x [N, C, H, W] are cut: parameters by their names in the shaders, and one workgroup a piece. */
+/** The planes of x [N, C, H, W] for kernels that sum nothing: parameters and constants by their names, a workgroup a piece. */
 export function cutPlanes([N = 1, C = 1, H = 1, W = 1]: Shape) {
   const length = H * W;
   const planes = N * C;
   const pieces = Math.ceil(length / PIECE);
-  const parts = planes * pieces;
-  const workgroups: [number, number, number] =
-    parts <= GRID_ROW ? [parts, 1, 1] : [GRID_ROW, Math.ceil(parts / GRID_ROW), 1];
-  return { params: { planes, length, pieces, piece: PIECE }, workgroups };
+  return {
+    constants: vectors(length),
+    params: { planes, length, pieces, piece: PIECE },
+    workgroups: rowOfGroups(planes * pieces),
+  };
 }
 
 function grouping([N = 1, C = 1]: Shape, group: Group) {
@@ -37,14 +39,17 @@ export function moments(
   group: Group,
   kind: "VARIANCE" | "STD",
 ): void {
-  const { params, workgroups } = cutPlanes(x.shape);
-  const { planes, length, pieces, piece } = params;
+  const [N, C, H, W] = x.shape as [number, number, number, number];
+  const planes = N * C;
+  const { constants, params, workgroups } = shareRows(recorder, "moments", planes, H * W);
+  const { length, pieces, piece } = params;
   const { batches, groups } = grouping(x.shape, group);
   const part_mean = recorder.scratch("means of pieces", [planes, pieces]);
   const part_deviation = recorder.scratch("deviations of pieces", [planes, pieces]);
   recorder.dispatch({
     shader: "plane_moments",
-    params: { ...params, half: HALF },
+    constants,
+    params: { planes, ...params },
     bindings: { x, mean: part_mean, deviation: part_deviation },
     workgroups,
   });
@@ -75,14 +80,17 @@ export function gradientSums(
   group: Group,
   eps: number,
 ): void {
-  const { params, workgroups } = cutPlanes(x.shape);
-  const { planes, pieces } = params;
+  const [N, C, H, W] = x.shape as [number, number, number, number];
+  const planes = N * C;
+  const { constants, params, workgroups } = shareRows(recorder, "sums of a normalisation's gradient", planes, H * W);
+  const { pieces } = params;
   const { batches, groups } = grouping(x.shape, group);
   const part_sums = recorder.scratch("sums of pieces", [planes, pieces]);
   const part_products = recorder.scratch("products of pieces", [planes, pieces]);
   recorder.dispatch({
     shader: "plane_sums",
-    params: { ...params, groups, eps, half: HALF },
+    constants,
+    params: { planes, ...params, groups, eps },
     bindings: { x, mean, variance, dy, sums: part_sums, products: part_products },
     workgroups,
   });

@@ -1,6 +1,6 @@
 /** Pointwise operations with broadcasting: `shaders/pointwise.wgsl`, whose constants name them. */
 import { ShapeError } from "../gpu/errors.js";
-import { elements, flatGrid, type Operand, type Recorder, type Shape } from "./kernel.js";
+import { elements, flatGrid, type Operand, type Recorder, type Shape, vectorOf, vectorWidth, walk } from "./kernel.js";
 
 /** Every pointwise operation, by the name of its constant in the shader. */
 export type PointwiseName =
@@ -24,21 +24,31 @@ export type PointwiseName =
 /** y = op(a, b): `a` and `b` broadcast to `y`'s shape; `alpha` is the operation's scalar. */
 export function pointwise(recorder: Recorder, op: PointwiseName, a: Operand, b: Operand, y: Operand, alpha = 0): void {
   const same = [a, b].every(({ shape }) => elements(shape) === elements(y.shape));
-  const { sides, strides } = broadcast(y.shape, [a.shape, b.shape]);
+  const whole = broadcast(y.shape, [a.shape, b.shape]);
+  const width = vectorWidth(whole.sides.at(-1) ?? 1);
+  const { sides, strides, types } = inVectors(whole, width);
+  const { params, workgroups } = walk(recorder.machine, elements(y.shape) / width);
   recorder.dispatch({
     shader: "pointwise",
-    constants: { OP: op, SAME: same, SIDES: sides.length },
+    constants: {
+      OP: op,
+      SAME: same,
+      SIDES: sides.length,
+      A: types[0] as string,
+      B: types[1] as string,
+      Values: vectorOf(width),
+    },
     params: {
-      count: elements(y.shape),
+      ...params,
       ...named("d", inner(sides, 1)),
-      ...named("a", inner(strides[0] as number[], 0)),
-      ...named("b", inner(strides[1] as number[], 0)),
+      ...named("a", inner(strides[0] as readonly number[], 0)),
+      ...named("b", inner(strides[1] as readonly number[], 0)),
       a0: strides[0]?.[0] ?? 0,
       b0: strides[1]?.[0] ?? 0,
       alpha,
     },
     bindings: { a, b, y },
-    workgroups: flatGrid(elements(y.shape)),
+    workgroups,
   });
 }
 
@@ -57,11 +67,31 @@ function named(prefix: string, values: readonly number[]): Record<string, number
   return Object.fromEntries(values.map((value, i) => [`${prefix}${1 + i}`, value]));
 }
 
+interface Broadcast {
+  readonly sides: readonly number[];
+  readonly strides: readonly (readonly number[])[];
+}
+
+/**
+ * The same with the innermost side counted in vectors, and what each operand is bound as: an operand that is broadcast along
+ * that side as numbers, the others as vectors, whose strides are counted in them too.
+ */
+function inVectors({ sides, strides }: Broadcast, width: 1 | 4) {
+  const still = strides.map((own) => own.at(-1) === 0);
+  return {
+    sides: sides.map((side, d) => (d === sides.length - 1 ? side / width : side)),
+    strides: strides.map((own, k) =>
+      own.map((stride, d) => (still[k] || d === own.length - 1 ? stride : stride / width)),
+    ),
+    types: still.map((one) => (one ? "f32" : vectorOf(width))),
+  };
+}
+
 /**
  * The sides of the output and, for each operand, their strides (0 where it is broadcast). Neighbouring sides that all
  * operands treat alike are merged, so that four suffice for the shapes that occur and one division a side is left.
  */
-function broadcast(shape: Shape, operands: readonly Shape[]): { sides: number[]; strides: number[][] } {
+function broadcast(shape: Shape, operands: readonly Shape[]): Broadcast {
   const rank = shape.length;
   const padded = operands.map((operand) => [...Array(rank - operand.length).fill(1), ...operand] as number[]);
   const sides: number[] = [];

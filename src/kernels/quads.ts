@@ -1,5 +1,5 @@
 /** Four channels side by side with a margin of zeros, `shaders/quads.wgsl`: what the kernels for CPU adapters read. */
-import type { Operand, Recorder } from "./kernel.js";
+import { type Operand, type Recorder, vectorOf, vectorWidth } from "./kernel.js";
 
 /** Zeros around a map. Faster to write where `left` is a multiple of 4. */
 export interface Margin {
@@ -20,10 +20,10 @@ export function quads(recorder: Recorder, maps: readonly Operand[], { top, left,
   for (const [i, x] of maps.entries()) {
     const [, C, H, W] = x.shape as [number, number, number, number];
     const count = groups[i] as number;
-    const width = W % 4 === 0 && left % 4 === 0 ? 4 : 1;
+    const width = vectorWidth(W, left);
     recorder.dispatch({
       shader: "quads",
-      constants: { Values: width === 4 ? "vec4f" : "f32", WIDTH: `${width}u` },
+      constants: { Values: vectorOf(width), WIDTH: `${width}u` },
       params: { C, H, W, groups: count, all, first, rows, columns, top, left },
       bindings: { x, quads: packed },
       workgroups: [Math.ceil(columns / (16 * width)), Math.ceil(rows / 4), N * count],

@@ -1,11 +1,9 @@
-/** Sums over sides of a tensor: `shaders/reduce.wgsl`, one pass for each run of neighbouring sides, innermost first. */
-import { elements, flatGrid, HALF, type Operand, type Recorder } from "./kernel.js";
+/** Sums over sides of a tensor: `shaders/reduce_*.wgsl`, one pass for each run of neighbouring sides, innermost first. */
+import { elements, type Operand, type Recorder } from "./kernel.js";
+import { shareRows, sumColumns } from "./rows.js";
 
-/** Elements that one workgroup adds; longer rows are cut into pieces, whose sums a second pass adds. */
-const PIECE = 4096;
 /** Rows shorter than this would leave most of a workgroup idle: a thread each takes them. */
 const SHORT = 32;
-const GROUP_ROW = 32768;
 
 /** y = factor · the sum of `x` over the sides `dims` (ascending). `y` has as many elements as the other sides. */
 export function sum(recorder: Recorder, x: Operand, y: Operand, dims: readonly number[], factor: number): void {
@@ -43,35 +41,17 @@ function pass(
   [outer, length, inner]: [number, number, number],
   factor: number,
 ) {
-  if (inner > 1 || length < SHORT) {
-    recorder.dispatch({
-      shader: "reduce",
-      entry: "columns",
-      params: { outer, length, inner, pieces: 1, piece: length, factor, half: HALF },
-      bindings: { x, y },
-      workgroups: flatGrid(outer * inner),
-    });
-    return;
-  }
-  const pieces = Math.ceil(length / PIECE);
-  const sums = pieces === 1 ? y : recorder.scratch("partial sums", [outer, pieces]);
-  rows(recorder, x, sums, { outer, length, pieces, piece: Math.min(PIECE, length), factor: pieces === 1 ? factor : 1 });
-  if (pieces > 1) rows(recorder, sums, y, { outer, length: pieces, pieces: 1, piece: pieces, factor });
-}
-
-type RowParams = { outer: number; length: number; pieces: number; piece: number; factor: number };
-
-function rows(recorder: Recorder, x: Operand, y: Operand, params: RowParams): void {
+  if (inner > 1 || length < SHORT) return sumColumns(recorder, x, y, [outer, length, inner], factor);
+  const { constants, params, workgroups } = shareRows(recorder, "sums", outer, length);
+  const { pieces } = params;
+  const whole = pieces === 1;
+  const sums = whole ? y : recorder.scratch("partial sums", [outer, pieces]);
   recorder.dispatch({
-    shader: "reduce",
-    entry: "rows",
-    params: { ...params, inner: 1, half: HALF },
-    bindings: { x, y },
-    workgroups: grid(params.outer * params.pieces),
+    shader: "reduce_rows",
+    constants,
+    params: { outer, ...params, factor: whole ? factor : 1 },
+    bindings: { x, y: sums },
+    workgroups,
   });
-}
-
-/** One workgroup an output. */
-function grid(outputs: number): [number, number, number] {
-  return outputs <= GROUP_ROW ? [outputs, 1, 1] : [GROUP_ROW, Math.ceil(outputs / GROUP_ROW), 1];
+  if (!whole) pass(recorder, sums, y, [outer, pieces, 1], factor);
 }

@@ -14,13 +14,15 @@ interface Attributes {
   readonly factor: number;
 }
 
-/** No side, a scalar, rows of two pieces and of three, many columns, many rows; the sums of biases and statistics. */
+/** No side, a scalar, rows of few pieces and of very many, as numbers and as vectors, many columns, many rows; the sums of biases and statistics. */
 const SPECIAL: readonly [shape: readonly number[], dims: readonly number[]][] = [
   [[], []],
   [[1], [0]],
   [[3, 5], []],
   [[4097], [0]],
   [[2, 9001], [1]],
+  [[3, 8200], [1]],
+  [[270_000], [0]],
   [[3, 500], [0]],
   [[500, 3], [1]],
   [
@@ -47,7 +49,7 @@ function sampleCase(random: Random, i: number): { shape: readonly number[]; dims
 
 describe("reduce", () => {
   checkOperation<Attributes>("sum", {
-    cases: 58,
+    cases: 60,
     sample(random, i) {
       const { shape, dims } = sampleCase(random, i);
       return { inputs: { x: random.array(shape) }, attributes: { dims, factor: random.pick([1, 0.25, -3]) } };
