@@ -1,11 +1,15 @@
-/** Checks what `npm pack` would publish: everything that runs, and nothing else. */
+/** Checks what `npm pack` would publish: everything that runs, and nothing else, of the size that README states. */
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** How far README may be from the size of today. */
+const TOLERANCE = 0.15;
 
 const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ["npm"];
 const args = [...npm.slice(1), "pack", "--dry-run", "--json", "--ignore-scripts"];
 const report = JSON.parse(execFileSync(npm[0], args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
-const packed = Object.values(report)[0].files.map(({ path }) => path);
+const [{ files, size, unpackedSize }] = Object.values(report);
+const packed = files.map(({ path }) => path);
 
 const needed = [
   "LICENSE",
@@ -24,4 +28,14 @@ const stray = packed.filter((path) => !allowed.test(path));
 for (const path of missing) console.error(`the package lacks ${path}`);
 for (const path of stray) console.error(`the package must not hold ${path}`);
 if (missing.length + stray.length > 0) process.exit(1);
-console.log(`The package holds ${packed.length} files.`);
+
+const [now, then] = [
+  [size, unpackedSize].map((bytes) => bytes / 1e6),
+  /([\d.]+) MB,\s+unpacked\s+([\d.]+) MB/.exec(readFileSync("README.md", "utf8"))?.slice(1).map(Number),
+];
+const stated = now.map((megabytes) => megabytes.toFixed(1));
+if (!then || now.some((megabytes, i) => Math.abs(megabytes / then[i] - 1) > TOLERANCE)) {
+  console.error(`README must say that the package has ${stated[0]} MB, unpacked ${stated[1]} MB`);
+  process.exit(1);
+}
+console.log(`The package holds ${packed.length} files: ${stated[0]} MB, unpacked ${stated[1]} MB.`);

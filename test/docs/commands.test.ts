@@ -35,7 +35,7 @@ function faultOf(program: Command, scripts: Readonly<Record<string, string>>, be
   const [tool, name = "", ...rest] = shown.words;
   if (tool === "npm") {
     const script = name === "run" ? rest[0] : name;
-    if (["install", "ci"].includes(script ?? "")) return undefined;
+    if (["install", "ci", "pack"].includes(script ?? "")) return undefined;
     if (!scripts[script ?? ""]) return `no script ${script}`;
     const after = rest.slice(rest.indexOf("--") + 1);
     if (script === "bench" && rest.includes("--")) return unknownIn(after, bench)[0];
