@@ -1,13 +1,17 @@
-// The weight gradient of convolution for GPUs, first of two stages: a workgroup of 8 × 8 threads makes 64 output channels
-// × 64 weights (c, i, j) over one slab of dy, a thread 8 × 8.
+// The weight gradient of convolution for GPUs, first of two stages: a workgroup of 64 threads makes OUTPUTS output channels
+// × WEIGHTS weights (c, i, j) over one slab of dy, a thread 8 × 8.
 //
 //   partial[s, o, channel + c, i, j] = Σ over the lines (n, p) of slab s, Σ_q
 //       dy[n, o, p, q] · x[n, c, p·stride − padding + i·dilation, q·stride − padding + j·dilation]
 //   as conv2d_weight_gradient_strips.wgsl, which names the operands. It is the product of dy [O, pixels] and a matrix
 //   [pixels, C·KH·KW] of inputs, which is never written out: slices of DEPTH pixels pass through workgroup memory.
+//   Few output channels want tiles of many weights: what a tile has above O is computed for nothing.
 // Cost: 2·N·O·P·Q·C·KH·KW FLOP; a thread reads 16 values from workgroup memory for 64 products.
 
+const OUTPUTS = 64u;  // 16, 32 or 64
+const WEIGHTS = 4096u / OUTPUTS;
 const DEPTH = 8u;
+const THREADS = 64u;
 
 struct Params {
   lines: u32,  // N·P
@@ -24,10 +28,10 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-var<workgroup> outputs: array<array<vec4f, 16>, DEPTH>;  // [pixel of the slice][64 output channels]
-var<workgroup> inputs: array<array<vec4f, 16>, DEPTH>;   // [pixel of the slice][64 weights]
+var<workgroup> outputs: array<array<vec4f, OUTPUTS / 4u>, DEPTH>;  // by pixels of the slice
+var<workgroup> inputs: array<array<vec4f, WEIGHTS / 4u>, DEPTH>;
+var<workgroup> places: array<vec3i, WEIGHTS>;  // channel, row and column of each weight, counted from the window's corner
 
-// Input channel, row and column of weight k, counted from the window's corner.
 fn locate(k: u32) -> vec3i {
   let taps = params.KH * params.KW;
   return vec3i(vec3u(k / taps, k % taps / params.KW, k % params.KW));
@@ -47,54 +51,49 @@ fn output(o: u32, n: u32, p: u32, q: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let tiles = (params.O + 63u) / 64u;
-  let o0 = group.x % tiles * 64u;
-  let k0 = group.x / tiles * 64u;
+  let tiles = (params.O + OUTPUTS - 1u) / OUTPUTS;
+  let o0 = group.x % tiles * OUTPUTS;
+  let k0 = group.x / tiles * WEIGHTS;
   let first = group.z * params.depth;
   let pixels = (min(first + params.depth, params.lines) - first) * params.Q;
-  // This thread loads pixel d of a slice, for 2 × 4 channels and weights.
+  for (var k = thread; k < WEIGHTS; k += THREADS) { places[k] = locate(k0 + k); }
+  workgroupBarrier();
+  // This thread loads pixel d of a slice, for some quads of channels and of weights.
   let d = thread % DEPTH;
-  let quad = thread / DEPTH;
-  let k_0 = locate(k0 + 4u * quad);
-  let k_1 = locate(k0 + 4u * quad + 1u);
-  let k_2 = locate(k0 + 4u * quad + 2u);
-  let k_3 = locate(k0 + 4u * quad + 3u);
-  let k_4 = locate(k0 + 4u * quad + 32u);
-  let k_5 = locate(k0 + 4u * quad + 33u);
-  let k_6 = locate(k0 + 4u * quad + 34u);
-  let k_7 = locate(k0 + 4u * quad + 35u);
+  let lane = thread / DEPTH;
 
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
   var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
   var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f();
   var b4 = vec4f(); var b5 = vec4f(); var b6 = vec4f(); var b7 = vec4f();
-  let u = thread % 8u;
-  let v = thread / 8u;
+  let u = thread % (WEIGHTS / 8u);
+  let v = thread / (WEIGHTS / 8u);
   for (var e = 0u; e < pixels; e += DEPTH) {
     let line = first + (e + d) / params.Q;
     let n = line / params.P;
     let p = line % params.P;
     let q = (e + d) % params.Q;
     let corner = vec2i(vec2u(p, q)) * params.stride - params.padding;
-    var low = vec4f();
-    var high = vec4f();
-    let o = o0 + 4u * quad;
-    if (e + d < pixels) {
-      low = vec4f(output(o, n, p, q), output(o + 1u, n, p, q), output(o + 2u, n, p, q), output(o + 3u, n, p, q));
-      high = vec4f(
-        output(o + 32u, n, p, q), output(o + 33u, n, p, q), output(o + 34u, n, p, q), output(o + 35u, n, p, q),
-      );
+    let valid = e + d < pixels;
+    for (var quad = lane; quad < OUTPUTS / 4u; quad += THREADS / DEPTH) {
+      let o = o0 + 4u * quad;
+      var values = vec4f();
+      if (valid) {
+        values = vec4f(output(o, n, p, q), output(o + 1u, n, p, q), output(o + 2u, n, p, q), output(o + 3u, n, p, q));
+      }
+      outputs[d][quad] = values;
     }
-    outputs[d][quad] = low;
-    outputs[d][quad + 8u] = high;
-    low = vec4f();
-    high = vec4f();
-    if (e + d < pixels) {
-      low = vec4f(input(k_0, n, corner), input(k_1, n, corner), input(k_2, n, corner), input(k_3, n, corner));
-      high = vec4f(input(k_4, n, corner), input(k_5, n, corner), input(k_6, n, corner), input(k_7, n, corner));
+    for (var quad = lane; quad < WEIGHTS / 4u; quad += THREADS / DEPTH) {
+      let k = 4u * quad;
+      var values = vec4f();
+      if (valid) {
+        values = vec4f(
+          input(places[k], n, corner), input(places[k + 1u], n, corner),
+          input(places[k + 2u], n, corner), input(places[k + 3u], n, corner),
+        );
+      }
+      inputs[d][quad] = values;
     }
-    inputs[d][quad] = low;
-    inputs[d][quad + 8u] = high;
     workgroupBarrier();
     for (var r = 0u; r < DEPTH; r++) {
       let g = inputs[r][2u * u];

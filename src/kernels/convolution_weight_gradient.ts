@@ -26,7 +26,7 @@ export function weightGradient(recorder: Recorder, gradient: WeightGradient, var
   const lines = (dy.shape[0] as number) * (dy.shape[2] as number);
   const wanted = {
     plain: 64,
-    tiles: Math.ceil(512 / (Math.ceil(O / TILE) * Math.ceil((C * KH * KW) / TILE))),
+    tiles: Math.ceil(512 / tilesOf(O, C * KH * KW)),
     strips: Math.ceil(32 / (Math.ceil(O / 16) * Math.ceil(C / 16) * KH)),
   }[variant];
   const most = Math.max(1, Math.min(wanted, Math.floor(SLAB_BYTES / (4 * elements(dweight.shape)))));
@@ -53,8 +53,19 @@ function plain(recorder: Recorder, gradient: WeightGradient, partial: Operand, r
   });
 }
 
-/** Side of a tile of `conv2d_weight_gradient_tiles.wgsl`. */
-const TILE = 64;
+/** Elements of a tile of `conv2d_weight_gradient_tiles.wgsl`, and the output channels that it can have. */
+const TILE = 64 * 64;
+const TILE_OUTPUTS = [16, 32, 64];
+
+function tileOutputs(O: number): number {
+  return TILE_OUTPUTS.find((count) => count >= O) ?? 64;
+}
+
+/** Tiles of a gradient of `weights` elements for each of O output channels. */
+function tilesOf(O: number, weights: number): number {
+  const outputs = tileOutputs(O);
+  return Math.ceil(O / outputs) * Math.ceil(weights / (TILE / outputs));
+}
 
 /** One dispatch for each input. */
 function sources(
@@ -74,9 +85,12 @@ function sources(
     const bindings = { x, dy, partial };
     const flops = 2 * N * P * Q * O * C * KH * KW;
     if (variant === "tiles") {
-      const tiles = Math.ceil((C * KH * KW) / TILE) * Math.ceil(O / TILE);
-      const dispatch = { shader: "conv2d_weight_gradient_tiles", params, bindings };
-      recorder.dispatch({ ...dispatch, workgroups: [tiles, 1, slabs], flops });
+      recorder.dispatch({
+        shader: "conv2d_weight_gradient_tiles",
+        constants: { OUTPUTS: `${tileOutputs(O)}u` },
+        ...{ params, bindings, flops },
+        workgroups: [tilesOf(O, C * KH * KW), 1, slabs],
+      });
     } else {
       const rowOfThree = KW % 3 === 0 && window.stride === 1 && window.dilation === 1;
       const [TAPS, CHANNELS] = rowOfThree ? [3, 2] : [1, 4];
