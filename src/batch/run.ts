@@ -16,6 +16,7 @@ import type { UpscaleResult, Upscaler } from "../masa/upscale.js";
 import { type BatchPair, checkResults, type PairImages, readPair } from "./pairs.js";
 import { Results, type Row } from "./results.js";
 
+/** How `upscaleBatch` is run and watched. */
 export interface BatchOptions {
   /** Opens a device and loads the network: once, and again where the device is lost. Its device is the batch's to close. */
   readonly open: () => Promise<Upscaler>;
@@ -26,6 +27,7 @@ export interface BatchOptions {
   readonly onPair?: ((done: number, outcome: Row | undefined) => void) | undefined;
 }
 
+/** What came of a batch. */
 export interface BatchSummary {
   /** The file with a row for each pair. */
   readonly table: string;

@@ -9,6 +9,7 @@ const FONT_SIZE = 15;
 /** Width of a letter over the font's size, generously: captions shrink, all alike, to fit their images. */
 const LETTER_WIDTH = 0.62;
 
+/** An image of a sheet, and the words below it. */
 export interface Panel {
   readonly image: Image;
   readonly caption: string;

@@ -9,6 +9,7 @@ import { type DType, elementCount, elementSize, FileTensor, isDType, viewBytes }
 const MAX_HEADER_BYTES = 100_000_000;
 const METADATA_KEY = "__metadata__";
 
+/** What a safetensors file holds: tensors and texts, by name. */
 export interface Safetensors {
   readonly tensors: Map<string, FileTensor>;
   readonly metadata: Map<string, string>;

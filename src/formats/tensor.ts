@@ -74,6 +74,7 @@ export class FileTensor {
     return new FileTensor(dtype, shape, () => data);
   }
 
+  /** The elements, row-major, in an array of the type's own kind; read from the file on first use. */
   get data(): TensorData {
     this.#data ??= this.#load();
     return this.#data;

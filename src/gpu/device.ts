@@ -26,6 +26,7 @@ export interface Platform {
   warn(message: string): void;
 }
 
+/** Which adapter a device is opened on, and how much of it is used. */
 export interface DeviceOptions {
   /** A substring of the adapter's name, any case. */
   adapter?: string | undefined;
@@ -49,11 +50,13 @@ const LIMITS = [
   "maxComputeWorkgroupsPerDimension",
 ] as const;
 export type LimitName = (typeof LIMITS)[number];
+/** The limits of WebGPU that matter to kernels, as the device has them. */
 export type Limits = Readonly<Record<LimitName, number>>;
 
 const FEATURES = ["timestamp-query", "subgroups", "shader-f16"] as const;
 export type Feature = (typeof FEATURES)[number];
 
+/** What an adapter tells of itself. */
 export interface AdapterInfo {
   readonly name: string;
   readonly vendor: string;
@@ -70,9 +73,11 @@ export interface Buffer {
   readonly label: string;
   readonly bytes: number;
   readonly gpu: GPUBuffer;
+  /** Gives the memory back; twice is harmless. */
   destroy(): void;
 }
 
+/** A buffer to be allocated. */
 export interface BufferRequest {
   /** Tensor or purpose, for error messages. */
   readonly label: string;
@@ -80,6 +85,7 @@ export interface BufferRequest {
   readonly usage: GPUBufferUsageFlags;
 }
 
+/** GPU memory of a device, counted by the sizes of its buffers. */
 export interface MemoryUse {
   /** Bytes of all living buffers. */
   readonly bytes: number;
@@ -105,6 +111,7 @@ export interface Batch {
   readonly commands: readonly Command[];
 }
 
+/** One GPU device and everything on it. Use `openDevice` in Node, `Device.open` with a platform of your own. */
 export class Device {
   /**
    * Variants of kernels found to be the fastest on this adapter, by the key of the choice. Plans that are made from now on
@@ -158,6 +165,7 @@ export class Device {
     if (this.#failure) throw this.#failure;
   }
 
+  /** What the device holds now, and held at most. */
   memory(): MemoryUse {
     return { bytes: this.#bytes, buffers: this.#living.size, peakBytes: this.#peakBytes };
   }
@@ -336,6 +344,7 @@ export class Device {
     this.gpu.destroy();
   }
 
+  /** `close`, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -47,6 +47,7 @@ export interface Total {
 /** Most passes between two reads of the timestamps: WebGPU has 4,096 in a query set, and a pass takes two. */
 const PASSES = 2048;
 
+/** Times every dispatch of the runs that it is given to: `plan.run(data, { profiler })`. */
 export class Profiler {
   readonly #dispatches: ProfiledDispatch[] = [];
   readonly #phases: Phase[] = [];
@@ -68,6 +69,7 @@ export class Profiler {
     return this.#dispatches;
   }
 
+  /** What the CPU did meanwhile, in order. */
   get phases(): readonly Phase[] {
     return this.#phases;
   }

@@ -31,6 +31,7 @@ export function uniform(bound: number): Initializer {
 
 const USAGE = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
+/** Variables by name, on at most one device. */
 export class Parameters {
   readonly #entries: { variable: Variable; initializer: Initializer }[] = [];
   #device: Device | undefined;
@@ -64,6 +65,7 @@ export class Parameters {
     return this.all.reduce((bytes, { size }) => bytes + 4 * size, 0);
   }
 
+  /** The variable of this name. Throws `GraphError` where there is none. */
   get(name: string): Variable {
     const variable = this.all.find((candidate) => candidate.name === name);
     if (!variable) throw new GraphError(`there is no parameter ${name}`, `The first is ${this.all[0]?.name ?? "none"}`);
@@ -92,6 +94,10 @@ export class Parameters {
     });
   }
 
+  /**
+   * Gives a variable values, flat and row-major. Throws `ShapeError` for another number of them, and `GraphError`
+   * before `allocate`.
+   */
   write(variable: Variable, data: Float32Array): void {
     if (data.length !== variable.size)
       throw new ShapeError("parameters", variable.name, `takes ${variable.size} values, ${data.length} were given`);
@@ -99,6 +105,7 @@ export class Parameters {
     device.write(buffer, data);
   }
 
+  /** The values of a variable, flat and row-major. Throws `GraphError` before `allocate`. */
   async read(variable: Variable): Promise<Float32Array> {
     const { device, buffer } = this.#held(variable);
     return new Float32Array(await device.read(buffer));

@@ -26,9 +26,12 @@ import { Constant, type Graph, GraphError, Input, input, type Tensor, trace, Var
 export type { PlanProgress } from "./batches.js";
 export type { PlanChoice } from "./dispatches.js";
 
+/** The shape of an input, with its type where that is not f32. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: Dtype };
+/** Elements of a tensor, flat and row-major. */
 export type Data = Float32Array | Int32Array | Uint32Array;
 
+/** How one run of a plan is watched, stopped and read. */
 export interface RunOptions<Name extends string = string> {
   /** Outputs to read back; default all. */
   readonly read?: readonly Name[];
@@ -40,6 +43,7 @@ export interface RunOptions<Name extends string = string> {
   readonly profiler?: Profiler;
 }
 
+/** How a plan is made. */
 export interface PlanOptions {
   /** Told how many bytes of GPU memory the plan needs before it takes any. */
   readonly onMemory?: ((bytes: number) => void) | undefined;
@@ -86,6 +90,7 @@ export function plan<In extends string, Out extends string>(
   return new Plan(device, graph, result, choices);
 }
 
+/** A graph made ready for one device: `compile` makes it, `run` replays it, `dispose` frees its memory. */
 export class Plan<In extends string = string, Out extends string = string> {
   readonly #device: Device;
   readonly #inputs: readonly Input[];

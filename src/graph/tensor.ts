@@ -31,6 +31,7 @@ export class Tensor implements Operand {
     if (!shape.every((side) => Number.isSafeInteger(side) && side > 0))
       throw new ShapeError("tensor", name, `has shape [${shape}]; every side must be a positive whole number`);
   }
+  /** Number of elements. */
   get size(): number {
     return elements(this.shape);
   }

@@ -14,6 +14,7 @@ import { median, race } from "./race.js";
 import type { Node } from "./tensor.js";
 import { Trial } from "./trial.js";
 
+/** How long `tune` searches, and by which clock. */
 export interface TuneOptions {
   /** Milliseconds after which nothing new is measured; default a minute. */
   readonly budget?: number | undefined;
@@ -28,6 +29,7 @@ export interface TuneOptions {
   readonly onProgress?: ((progress: TuneProgress) => void) | undefined;
 }
 
+/** How many of the choices to be measured are done. */
 export interface TuneProgress {
   readonly done: number;
   readonly total: number;

@@ -8,8 +8,10 @@ import { ImageError } from "./errors.js";
 
 /** 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha. Alpha is not premultiplied. */
 export type Channels = 1 | 2 | 3 | 4;
+/** Bits of a sample. */
 export type BitDepth = 8 | 16;
 
+/** Pixels in memory, row after row, the channels of a pixel side by side: grey, grey and alpha, RGB or RGBA. */
 export interface Image {
   readonly width: number;
   readonly height: number;

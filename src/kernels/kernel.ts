@@ -6,7 +6,9 @@ import type { Limits } from "../gpu/device.js";
 import { LimitError } from "../gpu/errors.js";
 import type { ConstantValue } from "../gpu/shader.js";
 
+/** Sides of a tensor, outermost first: N, C, H, W of images. */
 export type Shape = readonly number[];
+/** Types of elements, all of four bytes. */
 export type Dtype = "f32" | "i32" | "u32";
 
 /** A tensor as a kernel sees it: contiguous, row-major, four bytes an element. */

@@ -1,6 +1,7 @@
 /** Whether a step may be taken, and with which share of its gradients: `shaders/update_gate.wgsl`. */
 import { HALF, type Operand, type Recorder } from "./kernel.js";
 
+/** What `updateGate` makes of the summary of `gradientNorm`. */
 export interface UpdateGateOptions {
   /** How many rows of the summary, from the first, make up the norm. */
   readonly rows: number;

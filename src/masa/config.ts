@@ -9,6 +9,7 @@ export type Adaptation = (typeof ADAPTATIONS)[number];
 export const AGGREGATIONS = ["dual", "ref", "lr", "concat"] as const;
 export type Aggregation = (typeof AGGREGATIONS)[number];
 
+/** The numbers that make a network, and the ablations of the paper. */
 export interface MasaConfig {
   /** Feature channels of every layer. */
   readonly channels: number;
@@ -28,6 +29,7 @@ export interface MasaConfig {
   readonly reference: boolean;
 }
 
+/** The official network: 64 channels, 4 million parameters. */
 export const MASA: MasaConfig = {
   channels: 64,
   encoderBlocks: [4, 4, 4],

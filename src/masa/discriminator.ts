@@ -53,6 +53,7 @@ interface Layer {
   readonly norm?: BatchNorm;
 }
 
+/** Tells images from true ones: [N, 3, size, size] → logits [N, 1]. */
 export class Discriminator {
   readonly #layers: Layer[] = [];
   readonly #linear1: Linear;

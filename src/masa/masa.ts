@@ -15,6 +15,10 @@ import { Encoder } from "./encoder.js";
 import { denseGeometry, type MatchGeometry, matchGeometry } from "./geometry.js";
 import { extract, type Matches, type MatchingPath, match } from "./matching.js";
 
+/**
+ * What the network is given. H and W are multiples of its blocks' side and of 4; Hr and Wr are what is left of a
+ * reference at a quarter.
+ */
 export interface MasaInputs {
   /** Low resolution, [N, 3, H, W], BGR in [0, 1]. */
   readonly lr: Tensor;
@@ -24,6 +28,7 @@ export interface MasaInputs {
   readonly refDown: Tensor;
 }
 
+/** How a forward pass is recorded. */
 export interface MasaOptions {
   /**
    * `fused` (default) never writes an unfolded tensor; `reference` follows the paper to the letter. Equal results. `dense`
@@ -40,6 +45,7 @@ export interface MasaOptions {
   readonly probe?: Probe;
 }
 
+/** What a forward pass records. */
 export interface MasaOutput {
   /** [N, 3, 4H, 4W], not clamped. */
   readonly sr: Tensor;
@@ -48,6 +54,7 @@ export interface MasaOutput {
   readonly geometry: MatchGeometry;
 }
 
+/** The network of the paper with its parameters; `forward` records it into a graph. */
 export class Masa {
   readonly config: MasaConfig;
   readonly #encoder: Encoder;

@@ -22,6 +22,7 @@ import type { Found } from "./matching_reference.js";
 import * as steps from "./matching_reference.js";
 import { tiledFineMatch } from "./matching_tiles.js";
 
+/** How patches are matched and carried over; `MasaOptions.path` says what each does. */
 export type MatchingPath = "fused" | "reference" | "dense";
 
 export interface MatchFeatures {

@@ -31,13 +31,16 @@ const LEAST_REFERENCE = 32;
 const DIVERGED =
   "Try an earlier checkpoint of these weights; if official ones do this, run 'masa conformance' on this adapter";
 
+/** The images of one enlargement, of any sizes. */
 export interface UpscaleRequest {
   readonly lr: Image;
   /** One reference, or several, which are stacked as in the paper's evaluation with several references. */
   readonly refs: readonly Image[];
 }
 
+/** How an enlargement is watched and stopped. */
 export interface UpscaleOptions {
+  /** Called as the GPU completes work. */
   readonly onProgress?: (progress: PlanProgress) => void;
   /** Told before any GPU memory is taken: the bytes that the run will take besides the weights. */
   readonly onMemory?: (bytes: number) => void;
@@ -46,6 +49,7 @@ export interface UpscaleOptions {
   readonly profiler?: Profiler;
 }
 
+/** What an enlargement gives. */
 export interface UpscaleResult {
   /** Four times as wide and high as `lr`, of its kind (grey, alpha) and depth. */
   readonly image: Image;

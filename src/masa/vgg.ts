@@ -27,6 +27,7 @@ export type VggLayer = `${"conv" | "relu"}${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`
  */
 export type ChannelOrder = "bgr" | "rgb";
 
+/** VGG19 up to one of its layers: images [N, 3, H, W] in [0, 1] → features. Its weights are read by `readVgg`. */
 export class Vgg19 {
   /** The convolutions of each stage. */
   readonly #stages: Conv2d[][] = [];

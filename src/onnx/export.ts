@@ -6,6 +6,7 @@ import { Constant, type Graph, GraphError, type Node, type Tensor, Variable } fr
 import { OnnxModel, type ValueType } from "./model.js";
 import { ROWS } from "./operations.js";
 
+/** What becomes an ONNX model. */
 export interface OnnxExport {
   readonly graph: Graph;
   /** What the model gives, by name. Its inputs are those of the graph, under their own names. */

@@ -76,6 +76,7 @@ export async function adapterNames(): Promise<string[]> {
   return [];
 }
 
+/** How `openDevice` opens a device in Node. */
 export interface OpenOptions extends DeviceOptions {
   /**
    * Whether to take the variants of kernels that `masa tune` found on this adapter (tuning.ts); default yes, unless the

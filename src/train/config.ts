@@ -12,8 +12,10 @@ export class ConfigError extends UserError {
   override readonly name = "ConfigError";
 }
 
+/** How the learning rate goes on: `learningRate` has the formulas. */
 export type Schedule = "cosine" | "anneal" | "constant" | "step";
 
+/** Everything that a training run depends on. The options of `masa train` are the same in kebab case. */
 export interface TrainConfig extends MasaConfig {
   /** Folder or .csv file with the training pairs (see data/layouts.ts). */
   readonly data: string;
@@ -256,6 +258,7 @@ export const OFFICIAL: TrainerConfig = {
   ...{ checkpointEvery: 500, keep: 3, validateEvery: 500, validateCases: 4 },
 };
 
+/** What `preset` may be: a line of help, and how each differs from the official training. */
 export const PRESETS: Readonly<Record<string, { readonly help: string; readonly changes: Partial<TrainConfig> }>> = {
   "masa-rec": { help: "the official network on the L1 loss", changes: {} },
   masa: { help: "all three losses, to begin with --init masa-rec's weights", changes: { per: 1, adv: 5e-3 } },

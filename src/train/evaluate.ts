@@ -19,6 +19,7 @@ import { readCase } from "./data/cases.js";
 import { DataError } from "./data/errors.js";
 import type { Case, TestData } from "./data/layouts.js";
 
+/** Which test cases are used, with which reference. */
 export interface CaseSelection {
   /** Which reference: CUFED5's 1 (default) is most similar, "all" stacks them; Urban100 has no choice. */
   readonly level?: number | "all" | undefined;
@@ -26,8 +27,10 @@ export interface CaseSelection {
   readonly limit?: number | undefined;
 }
 
+/** How an evaluation is watched and stopped. */
 export interface EvaluateOptions {
   readonly signal?: AbortSignal | undefined;
+  /** After each case. */
   readonly onCase?: ((result: CaseResult, done: number, total: number) => void) | undefined;
   /** Gets the network's image, cut to the size of the original, before `onCase`; not where the network gave no numbers. */
   readonly onImage?: ((test: PreparedCase, image: Image, index: number) => Promise<void> | void) | undefined;
@@ -42,6 +45,7 @@ export interface PreparedCase extends TestPair {
   readonly bicubicSsim: number;
 }
 
+/** PSNR and SSIM on Y of one image, or the means of many. */
 export interface Scores {
   /** In dB on Y; Infinity for equal images. */
   readonly psnr: number;
@@ -59,11 +63,13 @@ export interface CaseResult extends Scores {
   readonly name: string;
 }
 
+/** The scores of every case, and their means. */
 export interface CaseResults {
   readonly cases: readonly CaseResult[];
   readonly mean: Scores;
 }
 
+/** What `evaluate` found. */
 export interface Evaluation extends CaseResults {
   readonly layout: TestData["layout"];
   readonly level: number | "all";

@@ -11,6 +11,7 @@ import type { FillVgg } from "./vgg_weights.js";
 /** What a network has under its name; only those that the losses want are there. */
 export type NetworkName = "generator" | "discriminator" | "vgg";
 
+/** The generator, and the discriminator and VGG19 where the losses ask for them. */
 export class Networks implements Critics {
   readonly masa: Masa;
   readonly discriminator: Discriminator | undefined;

@@ -26,6 +26,7 @@ export function relativistic(logits: Tensor, others: Tensor, label: number): Ten
   return scale(bceWithLogits(sub(logits, reshape(mean(others), [1])), label), 0.5);
 }
 
+/** What `discriminatorLoss` records. */
 export interface DiscriminatorLoss {
   readonly loss: Tensor;
   /** Of its three forward passes. */
@@ -43,6 +44,7 @@ export function discriminatorLoss(discriminator: Discriminator, sr: Tensor, real
   return { loss, logits: [fakeBefore, real1, fakeAfter] };
 }
 
+/** What `generatorLoss` records. */
 export interface GeneratorLoss {
   /** The losses that the factors ask for, and their weighted sum `total`. */
   readonly losses: Losses;
@@ -52,6 +54,7 @@ export interface GeneratorLoss {
   readonly features: Tensor | undefined;
 }
 
+/** The networks that a loss asks for. */
 export interface Critics {
   readonly vgg?: Vgg19 | undefined;
   readonly discriminator?: Discriminator | undefined;

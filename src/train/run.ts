@@ -47,6 +47,7 @@ export interface StepEvent extends Omit<StepResult, "observed"> {
   readonly gpuBytes: number;
 }
 
+/** What a validation found. */
 export interface ValidationEvent {
   readonly step: number;
   readonly mean: Scores;
@@ -55,17 +56,23 @@ export interface ValidationEvent {
   readonly sheet: string | undefined;
 }
 
+/** What a run tells as it goes on. */
 export interface TrainEvents {
+  /** After each step. */
   readonly onStep?: ((event: StepEvent) => void) | undefined;
   /** An epoch, counted from 1, is done. */
   readonly onEpoch?: ((epoch: number) => void) | undefined;
+  /** After each validation. */
   readonly onValidation?: ((event: ValidationEvent) => void) | undefined;
+  /** A checkpoint of this step is written. */
   readonly onCheckpoint?: ((path: string, step: number) => void) | undefined;
   /** What is being done before the first step, and what is worth knowing. */
   readonly onMessage?: ((text: string) => void) | undefined;
+  /** `done` of `total` files are checked, before the first step. */
   readonly onCheck?: CheckOptions["onProgress"];
 }
 
+/** What a run is told. */
 export interface TrainOptions extends TrainEvents {
   /** The folder of the run. */
   readonly out: string;
@@ -79,6 +86,7 @@ export interface TrainOptions extends TrainEvents {
   readonly profiler?: (() => Promise<Profiler | undefined>) | undefined;
 }
 
+/** How a run ended. */
 export interface TrainSummary {
   readonly step: number;
   /** Stopped by the signal, before its end. */
@@ -94,7 +102,8 @@ const CONFIG = "config.json";
 /** Equal images have an infinite PSNR, which a checkpoint cannot hold. */
 const EQUAL_PSNR = 1000;
 
-interface Best {
+/** The validation with the highest mean PSNR. */
+export interface Best {
   readonly psnr: number;
   readonly step: number;
 }

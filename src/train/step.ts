@@ -2,13 +2,16 @@
 import type { Data } from "../graph/plan.js";
 import type { Tensors } from "./data/tasks.js";
 
+/** The tensors of a step, and perhaps matches from outside. */
 export type StepData = Tensors & { readonly coarseIndex?: Int32Array; readonly fineIndex?: Int32Array };
 
+/** Learning rates of a step. */
 export interface Rates {
   readonly lr: number;
   readonly discriminatorLr: number;
 }
 
+/** What a training step computed. */
 export interface StepResult {
   /** `rec`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`; those that there are. */
   readonly losses: Readonly<Record<string, number>>;

@@ -41,6 +41,7 @@ export interface Recorded {
   readonly inputs: Readonly<Record<string, Tensor>>;
 }
 
+/** How the step is recorded, for who compares it with another implementation. */
 export interface TrainerOptions {
   /** Shapes of match indices that each step is given, instead of searching: [N, blocks] and [N·blocks, ky, kx]. */
   readonly indices?: Readonly<Record<"coarseIndex" | "fineIndex", Shape>> | undefined;
@@ -75,6 +76,7 @@ interface Recording {
   readonly losses: Losses;
 }
 
+/** One training step after another on the GPU; `train` makes a run with files of it. */
 export class Trainer {
   /** Adam's moments, and what else a checkpoint holds beside the networks. */
   readonly #state = new Parameters();

@@ -52,6 +52,7 @@ export function adam(
     record(operation, [parameter, grads[i], moments.expAvg[i], moments.expAvgSq[i], hyper, gate], null);
 }
 
+/** The settings of `adam`'s step, as PyTorch names them. */
 export interface AdamSettings {
   readonly lr: number;
   readonly betas: readonly [number, number];

@@ -63,6 +63,7 @@ const gradientOperation: Operation<Attributes> = {
   },
 };
 
+/** How `batchNorm` takes its statistics: from the batch in training, otherwise the running ones. */
 export interface BatchNormOptions {
   readonly training: boolean;
   /** Share of the batch's statistics in the running ones, default 0.1. */

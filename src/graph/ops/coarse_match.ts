@@ -3,6 +3,7 @@ import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/coarse_match.js";
 import { type Operation, record, type Tensor } from "../tensor.js";
 
+/** How `coarseMatch` divides LR and what it compares. */
 export interface CoarseMatchOptions {
   /** Blocks of LR: [py, px]; they divide its sides. */
   readonly blocks: readonly [number, number];

@@ -7,6 +7,7 @@ import { reshape } from "../view.js";
 import { leakyReluGradient, reluGradient } from "./pointwise.js";
 import { sum } from "./reduce.js";
 
+/** The window of `conv2d` as PyTorch has it, and what is done with its result in the same pass. */
 export interface Conv2dOptions {
   /** Default 1. */
   readonly stride?: number;

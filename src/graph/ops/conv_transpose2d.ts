@@ -7,6 +7,7 @@ import { reshape } from "../view.js";
 import { leakyReluGradient, reluGradient } from "./pointwise.js";
 import { sum } from "./reduce.js";
 
+/** The window of `convTranspose2d` as PyTorch has it, and what is done with its result in the same pass. */
 export interface ConvTranspose2dOptions {
   /** Default 1: outputs a step of the input apart. */
   readonly stride?: number;

@@ -4,6 +4,7 @@ import * as kernels from "../../kernels/crop_windows.js";
 import type { Shape } from "../../kernels/kernel.js";
 import { type Operation, recordOne, type Tensor } from "../tensor.js";
 
+/** The windows that `cropWindows` cuts. */
 export interface CropWindowsOptions {
   /** Sides of a window in units of `scale` pixels. */
   readonly height: number;

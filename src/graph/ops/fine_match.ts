@@ -4,10 +4,11 @@ import * as kernels from "../../kernels/fine_match.js";
 import type { Operand, Shape } from "../../kernels/kernel.js";
 import { type GradientContext, type Operation, record, recordOne, type Tensor } from "../tensor.js";
 
+/** What `fineMatch` compares. */
 export interface FineMatchInputs {
   /** [N, C, H, W]. */
   readonly lr: Tensor;
-  /** [N, C, Hr, Wr]: the downscaled reference. */
+  /** The downscaled reference, [N, C, Hr, Wr]. */
   readonly ref: Tensor;
   /** i32 [N, py·px]: the window's corner in `ref`; below 0 it wraps around. */
   readonly originX: Tensor;
@@ -16,6 +17,7 @@ export interface FineMatchInputs {
   readonly index?: Tensor | undefined;
 }
 
+/** How `fineMatch` divides LR, and how far it searches. */
 export interface FineMatchOptions {
   /** Blocks of LR: [py, px]; they divide its sides. */
   readonly blocks: readonly [number, number];

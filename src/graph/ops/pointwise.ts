@@ -91,11 +91,13 @@ export const leakyRelu = (x: Tensor, slope: number) => unary("LEAKY_RELU", x, sl
 export const reluGradient = (y: Tensor, dy: Tensor) => binary("RELU_GRADIENT", y, dy);
 /** dy where x > 0, else slope·dy; x may be the LeakyReLU's input or its output, which have one sign. */
 export const leakyReluGradient = (x: Tensor, dy: Tensor, slope: number) => binary("LEAKY_RELU_GRADIENT", x, dy, slope);
+/** −x. */
 export const neg = (x: Tensor) => unary("NEG", x);
 /** |x|; the gradient at 0 is 0. */
 export const abs = (x: Tensor) => unary("ABS", x);
 /** −1, 0 or 1; no gradient. */
 export const sign = (x: Tensor) => unary("SIGN", x);
+/** x². */
 export const square = (x: Tensor) => unary("SQUARE", x);
 /** factor · x. */
 export const scale = (x: Tensor, factor: number) => unary("SCALE", x, factor);

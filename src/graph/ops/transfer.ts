@@ -4,6 +4,7 @@ import type { Operand, Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/transfer.js";
 import { type Operation, recordOne, type Tensor } from "../tensor.js";
 
+/** What `transfer` carries over, and where to. */
 export interface TransferInputs {
   /** [N, C, scale·Hr, scale·Wr]. */
   readonly feature: Tensor;
@@ -16,6 +17,7 @@ export interface TransferInputs {
   readonly originY: Tensor;
 }
 
+/** How the inputs of `transfer` were matched. */
 export interface TransferOptions {
   /** Blocks of LR: [py, px]. */
   readonly blocks: readonly [number, number];

@@ -3,6 +3,7 @@ import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/update_gate.js";
 import { GraphError, type Operation, recordOne, type Tensor } from "../tensor.js";
 
+/** What `updateGate` makes of the summary of `gradientNorm`. */
 export type UpdateGateOptions = kernels.UpdateGateOptions;
 
 /** What a gate [3] holds, in its order. */

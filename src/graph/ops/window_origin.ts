@@ -3,6 +3,7 @@ import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/window_origin.js";
 import { type Operation, record, type Tensor } from "../tensor.js";
 
+/** The windows of `windowOrigin`, in pixels of the downscaled reference. */
 export interface WindowOriginOptions {
   /** Sides of the downscaled reference: [Hr, Wr]. */
   readonly refDown: readonly [number, number];

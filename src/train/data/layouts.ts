@@ -30,11 +30,13 @@ export interface Case {
   readonly refs: readonly string[];
 }
 
+/** Training pairs, and how their files are laid out. */
 export interface TrainingData {
   readonly layout: "CUFED" | "pairs.csv";
   readonly pairs: readonly Pair[];
 }
 
+/** Test cases, and how their files are laid out, which is how they are prepared. */
 export interface TestData {
   readonly layout: "CUFED5" | "Sun80" | "Urban100" | "pairs.csv";
   readonly cases: readonly Case[];

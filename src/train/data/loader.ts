@@ -21,11 +21,16 @@ export interface Position {
   readonly step: number;
 }
 
+/**
+ * The tensors of a step, f32: `lr` and `refDown` [N, 3, size/4, size/4], `hr` and `ref` [N, 3, size, size], BGR in [0,
+ * 1].
+ */
 export interface Batch extends Position, Tensors {
   /** The names of its pairs. */
   readonly names: readonly string[];
 }
 
+/** How batches are made. */
 export interface LoaderOptions {
   /** Samples in a batch; official training has 9. */
   readonly batch: number;
@@ -46,6 +51,7 @@ export function batchShapes(n: number, large: number): Record<keyof Tensors, [nu
   return { lr: [...lr], hr: [...hr], ref: [...hr], refDown: [...lr] };
 }
 
+/** Training batches out of pairs of files. */
 export class Loader {
   readonly size: number;
   /** Every pair is seen once in an epoch, but for the last few that fill no batch. */
@@ -113,6 +119,7 @@ export class Loader {
     await this.#pool.close(signal?.aborted ? signal.reason : new Error("the loader was closed"));
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
