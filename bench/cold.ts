@@ -11,6 +11,7 @@ import { print } from "../src/cli/command.js";
 import { number, table } from "../src/cli/table.js";
 import { type Buffer, BufferUsage, type Device } from "../src/gpu/device.js";
 import { type Pipeline, type PipelineSpec, pipelineKey } from "../src/gpu/pipeline.js";
+import { pipelineOf } from "../src/graph/dispatches.js";
 import type { Plan } from "../src/graph/plan.js";
 import { officialTraining } from "./memory.js";
 
@@ -55,8 +56,7 @@ export interface ColdStart {
 /** The pipelines of `plans`, each once. */
 export function pipelinesOf(plans: readonly Plan[]): Part[] {
   const parts = new Map<string, Part>();
-  for (const { shader, entry = "main", constants = {} } of plans.flatMap(({ dispatches }) => dispatches)) {
-    const spec = { shader, entry, constants };
+  for (const spec of plans.flatMap(({ dispatches }) => dispatches.map(pipelineOf))) {
     const key = pipelineKey(spec);
     parts.set(key, { spec, count: 1 + (parts.get(key)?.count ?? 0) });
   }

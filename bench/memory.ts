@@ -2,6 +2,7 @@
 import type { Device } from "../src/gpu/device.js";
 import { formatBytes } from "../src/gpu/errors.js";
 import { type Plan, plan } from "../src/graph/plan.js";
+import type { FloatStorage } from "../src/kernels/kernel.js";
 import { Masa } from "../src/masa/masa.js";
 import { upscaleGraph } from "../src/masa/upscale.js";
 import { type TrainChanges, trainConfig } from "../src/train/config.js";
@@ -24,7 +25,9 @@ export function memoryRows(device: Device): MemoryRow[] {
     training(device, "L1, perceptual, adversarial", { preset: "masa" }),
     training(device, "the same, --recompute true", { preset: "masa", recompute: true }),
     upscaling(device, [80, 128]),
+    upscaling(device, [80, 128], "f16"),
     upscaling(device, [160, 240]),
+    upscaling(device, [160, 240], "f16"),
   ];
 }
 
@@ -42,11 +45,12 @@ export function officialTraining(device: Device, changes: TrainChanges): Trainer
   return Trainer.plan(device, new Networks(config), config, { lr, ref: hr, refDown: lr, hr });
 }
 
-function upscaling(device: Device, [H, W]: readonly [number, number]): MemoryRow {
+function upscaling(device: Device, [H, W]: readonly [number, number], storage: FloatStorage = "f32"): MemoryRow {
   const masa = new Masa();
   const shapes = { lr: [1, 3, H, W], ref: [1, 3, 4 * H, 4 * W], refDown: [1, 3, H, W] };
-  const planned = plan(device, shapes, (inputs) => upscaleGraph(masa, inputs));
-  return row(`upscaling ${H}×${W} with ${4 * H}×${4 * W}`, planned.bytes + masa.parameters.bytes, [planned]);
+  const planned = plan(device, shapes, (inputs) => upscaleGraph(masa, inputs, storage));
+  const name = `upscaling ${H}×${W} with ${4 * H}×${4 * W}${storage === "f16" ? ", --half" : ""}`;
+  return row(name, planned.bytes + masa.parameters.bytes, [planned]);
 }
 
 function row(name: string, bytes: number, plans: readonly Plan[]): MemoryRow {

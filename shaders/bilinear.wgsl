@@ -13,8 +13,11 @@ struct Params {
   OH: u32, OW: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+alias StoredX = f32;
+alias StoredY = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
+@group(0) @binding(1) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(2) var<uniform> params: Params;
 
 struct Taps {
@@ -43,8 +46,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var plane = id.z * params.chunk; plane < end; plane++) {
     let top = (plane * params.H + rows.first) * params.W;
     let bottom = (plane * params.H + rows.second) * params.W;
-    let above = dot(columns.weights, vec2f(x[top + columns.first], x[top + columns.second]));
-    let below = dot(columns.weights, vec2f(x[bottom + columns.first], x[bottom + columns.second]));
-    y[plane * area + position] = dot(rows.weights, vec2f(above, below));
+    let above = dot(columns.weights, vec2f(vec2(x[top + columns.first], x[top + columns.second])));
+    let below = dot(columns.weights, vec2f(vec2(x[bottom + columns.first], x[bottom + columns.second])));
+    y[plane * area + position] = StoredY(dot(rows.weights, vec2f(above, below)));
   }
 }

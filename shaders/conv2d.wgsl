@@ -17,20 +17,25 @@ struct Params {
   slope: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> concat: array<f32>;
+alias StoredX = f32;
+alias StoredConcat = f32;
+alias StoredResidual = f32;
+alias StoredY = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
+@group(0) @binding(1) var<storage, read> concat: array<StoredConcat>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> residual: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<StoredResidual>;
+@group(0) @binding(5) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(6) var<uniform> params: Params;
 
 fn source(n: u32, c: u32, row: i32, column: i32) -> f32 {
   if (row < 0 || row >= i32(params.H) || column < 0 || column >= i32(params.W)) { return 0.0; }
   let pixel = u32(row) * params.W + u32(column);
   let plane = params.H * params.W;
-  if (c < params.split) { return x[(n * params.split + c) * plane + pixel]; }
-  return concat[(n * (params.C - params.split) + c - params.split) * plane + pixel];
+  if (c < params.split) { return f32(x[(n * params.split + c) * plane + pixel]); }
+  return f32(concat[(n * (params.C - params.split) + c - params.split) * plane + pixel]);
 }
 
 @compute @workgroup_size(64)
@@ -52,6 +57,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     }
   }
   if (params.has_bias != 0u) { sum += bias[o]; }
-  if (params.has_residual != 0u) { sum += residual[index]; }
-  y[index] = select(params.slope * sum, sum, sum > 0.0);
+  if (params.has_residual != 0u) { sum += f32(residual[index]); }
+  y[index] = StoredY(select(params.slope * sum, sum, sum > 0.0));
 }

@@ -22,10 +22,13 @@ struct Params {
   slope: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias StoredX = vec4f;
+alias StoredY = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
 @group(0) @binding(1) var<storage, read> packed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 alias Sums = array<vec4f, 64>;    // [output][row of the cell][column of the cell][half of the strip]
@@ -89,8 +92,8 @@ fn main(
     for (var step = 0u; step < block; step++) {
       var strips: array<vec4f, 18>;
       for (var k = 0u; k < 9u; k++) {
-        strips[k] = x[at + k];
-        strips[k + 9u] = x[at + params.columns + k];
+        strips[k] = vec4f(x[at + k]);
+        strips[k + 9u] = vec4f(x[at + params.columns + k]);
       }
       var held: Held;
       for (var k = 0u; k < 9u; k++) { held[k] = packed[weight + 8u * k]; }
@@ -132,9 +135,9 @@ fn main(
       for (var k = 0u; k < 8u; k++) {
         let v = 2u * (q + k);
         var sum = even[k / 4u][k % 4u] + start;
-        if (v < params.Q) { y[index + v] = select(params.slope * sum, sum, sum > 0.0); }
+        if (v < params.Q) { y[index + v] = StoredY(select(params.slope * sum, sum, sum > 0.0)); }
         sum = odd[k / 4u][k % 4u] + start;
-        if (v + 1u < params.Q) { y[index + v + 1u] = select(params.slope * sum, sum, sum > 0.0); }
+        if (v + 1u < params.Q) { y[index + v + 1u] = StoredY(select(params.slope * sum, sum, sum > 0.0)); }
       }
     }
   }

@@ -33,16 +33,20 @@ struct Params {
   block: u32,    // steps of the loop that are summed for themselves
   O: u32, P: u32, Q: u32,
   out_step: u32, out_row: u32, out_column: u32,
-  adds: u32,  // to what y holds
+  adds: u32,  // to what y holds; not where it holds halves
   has_bias: u32, has_residual: u32,
   slope: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias StoredX = vec4f;
+alias StoredResidual = f32;
+alias StoredY = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
 @group(0) @binding(1) var<storage, read> packed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read> residual: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> residual: array<StoredResidual>;
+@group(0) @binding(4) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(5) var<uniform> params: Params;
 
 alias Sums = array<vec4f, 2u * OUTPUTS>;  // [output][half of the strip]
@@ -102,7 +106,7 @@ fn main(
     for (var step = 0u; step < block; step++) {
       let at = corner + (c * params.rows + i * params.tap_step) * params.columns + j * params.tap_step;
       var strips: array<vec4f, WIDTH>;
-      for (var k = 0u; k < WIDTH; k++) { strips[k] = x[at + k * params.spacing]; }
+      for (var k = 0u; k < WIDTH; k++) { strips[k] = vec4f(x[at + k * params.spacing]); }
       var held: Held;
       for (var k = 0u; k < EIGHTS * TAPS; k++) { held[k] = packed[weight + 8u * k]; }
       var pixels: Pixels;
@@ -174,9 +178,9 @@ fn main(
     for (var k = 0u; k < 8u; k++) {
       if (q + k < params.GW) {
         var sum = strip_sums[k / 4u][k % 4u] + start;
-        if (params.adds != 0u) { sum += y[index + k * params.out_step]; }
-        if (params.has_residual != 0u) { sum += residual[index + k * params.out_step]; }
-        y[index + k * params.out_step] = select(params.slope * sum, sum, sum > 0.0);
+        if (params.adds != 0u) { sum += f32(y[index + k * params.out_step]); }
+        if (params.has_residual != 0u) { sum += f32(residual[index + k * params.out_step]); }
+        y[index + k * params.out_step] = StoredY(select(params.slope * sum, sum, sum > 0.0));
       }
     }
   }

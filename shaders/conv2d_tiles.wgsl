@@ -25,16 +25,20 @@ struct Params {
   in_step: i32, in_row: i32, in_column: i32, tap_step: i32,
   O: u32, P: u32, Q: u32,
   out_step: u32, out_row: u32, out_column: u32,
-  adds: u32,  // to what y holds
+  adds: u32,  // to what y holds; not where it holds halves
   has_bias: u32, has_residual: u32,
   slope: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+alias StoredX = f32;
+alias StoredResidual = f32;
+alias StoredY = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
 @group(0) @binding(1) var<storage, read> packed: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read> residual: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> residual: array<StoredResidual>;
+@group(0) @binding(4) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(5) var<uniform> params: Params;
 
 var<workgroup> pixels: array<array<vec4f, PIXEL_QUADS>, DEPTH>;     // by rows of the slice
@@ -52,7 +56,7 @@ fn locate(m: u32) -> vec3i {
 fn load(window: vec3i, channel: u32, row: i32, column: i32) -> f32 {
   let at = vec2i(window.y + row, window.z + column);
   if (any(at < vec2i()) || at.x >= i32(params.H) || at.y >= i32(params.W) || channel >= params.taken) { return 0.0; }
-  return x[((u32(window.x) * params.C + params.first + channel) * params.H + u32(at.x)) * params.W + u32(at.y)];
+  return f32(x[((u32(window.x) * params.C + params.first + channel) * params.H + u32(at.x)) * params.W + u32(at.y)]);
 }
 
 @compute @workgroup_size(THREADS)
@@ -132,8 +136,8 @@ fn store(m: u32, o: u32, sums: f32) {
   let column = m % params.GW * params.out_step + params.out_column;
   let index = ((m / (params.GW * params.GH) * params.O + o) * params.P + row) * params.Q + column;
   var sum = sums;
-  if (params.adds != 0u) { sum += y[index]; }
+  if (params.adds != 0u) { sum += f32(y[index]); }
   if (params.has_bias != 0u) { sum += bias[o]; }
-  if (params.has_residual != 0u) { sum += residual[index]; }
-  y[index] = select(params.slope * sum, sum, sum > 0.0);
+  if (params.has_residual != 0u) { sum += f32(residual[index]); }
+  y[index] = StoredY(select(params.slope * sum, sum, sum > 0.0));
 }

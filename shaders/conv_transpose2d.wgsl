@@ -18,10 +18,13 @@ struct Params {
   slope: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+alias StoredX = f32;
+alias StoredY = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -43,10 +46,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         let q = u32(column / params.stride);
         if (column < 0 || column % params.stride != 0 || q >= params.Q) { continue; }
         sum += weight[((o * params.channels + params.first + c) * params.KH + i) * params.KW + j]
-          * x[((n * params.O + o) * params.P + p) * params.Q + q];
+          * f32(x[((n * params.O + o) * params.P + p) * params.Q + q]);
       }
     }
   }
   if (params.has_bias != 0u) { sum += bias[c]; }
-  y[index] = select(params.slope * sum, sum, sum > 0.0);
+  y[index] = StoredY(select(params.slope * sum, sum, sum > 0.0));
 }

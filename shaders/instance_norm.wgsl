@@ -5,6 +5,8 @@
 
 alias Values = vec4f;  // f32 where the length is no multiple of 4
 const WIDTH = 4u;      // of Values
+alias StoredX = Values;
+alias StoredY = Values;
 
 struct Params {
   planes: u32,
@@ -14,10 +16,10 @@ struct Params {
   eps: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<Values>;
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> variance: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<Values>;
+@group(0) @binding(3) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -34,5 +36,5 @@ fn main(
   let end = start + min(params.piece, params.length - within) / WIDTH;
   let centre = mean[plane];
   let factor = inverseSqrt(variance[plane] + params.eps);
-  for (var l = start + thread; l < end; l += 64u) { y[l] = (x[l] - centre) * factor; }
+  for (var l = start + thread; l < end; l += 64u) { y[l] = StoredY((Values(x[l]) - centre) * factor); }
 }

@@ -10,6 +10,7 @@
 const TEAM = 64u;      // or 1
 alias Values = vec4f;  // f32 where the length is no multiple of 4
 const WIDTH = 4u;      // of Values
+alias StoredX = Values;
 
 struct Params {
   planes: u32,
@@ -19,7 +20,7 @@ struct Params {
   half: u32,    // of the threads: 32
 }
 
-@group(0) @binding(0) var<storage, read> x: array<Values>;
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
 @group(0) @binding(1) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(2) var<storage, read_write> deviation: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
@@ -54,13 +55,13 @@ fn main(
   let size = select(0u, min(params.piece, params.length - within), valid);
   let start = (part / params.pieces * params.length + within) / WIDTH;
   let end = start + size / WIDTH;
-  let origin = vec4f(x[start]).x;
+  let origin = vec4f(Values(x[start])).x;
   var sum = Values();
-  for (var l = start + thread; l < end; l += TEAM) { sum += x[l] - origin; }
+  for (var l = start + thread; l < end; l += TEAM) { sum += Values(x[l]) - origin; }
   let centre = origin + add_up(thread, sum) / f32(size);
   var squares = Values();
   for (var l = start + thread; l < end; l += TEAM) {
-    let difference = x[l] - centre;
+    let difference = Values(x[l]) - centre;
     squares += difference * difference;
   }
   let total = add_up(thread, squares);

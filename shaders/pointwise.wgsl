@@ -31,6 +31,9 @@ const SIDES = 4u;
 alias Values = vec4f;
 alias A = vec4f;
 alias B = vec4f;
+alias StoredA = A;
+alias StoredB = B;
+alias StoredY = Values;
 
 struct Params {
   count: u32,
@@ -41,9 +44,9 @@ struct Params {
   alpha: f32,
 }
 
-@group(0) @binding(0) var<storage, read> a: array<A>;
-@group(0) @binding(1) var<storage, read> b: array<B>;
-@group(0) @binding(2) var<storage, read_write> y: array<Values>;
+@group(0) @binding(0) var<storage, read> a: array<StoredA>;
+@group(0) @binding(1) var<storage, read> b: array<StoredB>;
+@group(0) @binding(2) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(3) var<uniform> params: Params;
 
 // log(1 + e) for e in [0, 1] to all digits, where WGSL's log promises an absolute error only: 2·artanh(s), s = e / (2 + e),
@@ -90,7 +93,7 @@ fn main(
   let first = (group.x + group.y * groups.x) * params.stretch;
   for (var i = first + thread; i < min(first + params.stretch, params.count); i += 64u) {
     if (SAME) {
-      y[i] = apply(Values(a[i]), Values(b[i]));
+      y[i] = StoredY(apply(Values(A(a[i])), Values(B(b[i]))));
       continue;
     }
     var at = vec2u();  // into a and b
@@ -111,6 +114,6 @@ fn main(
       rest = outer;
     }
     at += rest * vec2u(params.a0, params.b0);
-    y[i] = apply(Values(a[at.x]), Values(b[at.y]));
+    y[i] = StoredY(apply(Values(A(a[at.x])), Values(B(b[at.y]))));
   }
 }

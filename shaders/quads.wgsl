@@ -7,6 +7,8 @@
 
 alias Values = vec4f;  // f32 where W or the margin is no multiple of 4
 const WIDTH = 4u;      // of Values
+alias StoredX = Values;
+alias StoredQuads = vec4f;
 
 struct Params {
   C: u32, H: u32, W: u32,
@@ -16,8 +18,8 @@ struct Params {
   top: u32, left: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<Values>;
-@group(0) @binding(1) var<storage, read_write> quads: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
+@group(0) @binding(1) var<storage, read_write> quads: array<StoredQuads>;
 @group(0) @binding(2) var<uniform> params: Params;
 
 @compute @workgroup_size(16, 4)
@@ -37,12 +39,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
   var p3 = Values();
   if (row < params.H && column < params.W) {
     let at = (n * params.C + c) * plane + (row * params.W + column) / WIDTH;
-    p0 = x[at];
-    if (c + 1u < params.C) { p1 = x[at + plane]; }
-    if (c + 2u < params.C) { p2 = x[at + 2u * plane]; }
-    if (c + 3u < params.C) { p3 = x[at + 3u * plane]; }
+    p0 = Values(x[at]);
+    if (c + 1u < params.C) { p1 = Values(x[at + plane]); }
+    if (c + 2u < params.C) { p2 = Values(x[at + 2u * plane]); }
+    if (c + 3u < params.C) { p3 = Values(x[at + 3u * plane]); }
   }
   let pixels = transpose(mat4x4f(vec4f(p0), vec4f(p1), vec4f(p2), vec4f(p3)));
   let to = ((n * params.all + params.first + g) * params.rows + id.y) * params.columns + first;
-  for (var k = 0u; k < min(WIDTH, params.columns - first); k++) { quads[to + k] = pixels[k]; }
+  for (var k = 0u; k < min(WIDTH, params.columns - first); k++) { quads[to + k] = StoredQuads(pixels[k]); }
 }

@@ -20,12 +20,15 @@ struct Params {
   columns: u32,
 }
 
-@group(0) @binding(0) var<storage, read> feature: array<f32>;
+alias StoredFeature = f32;
+alias StoredY = f32;
+
+@group(0) @binding(0) var<storage, read> feature: array<StoredFeature>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
 @group(0) @binding(2) var<storage, read> origin_x: array<i32>;
 @group(0) @binding(3) var<storage, read> origin_y: array<i32>;
 @group(0) @binding(4) var<storage, read> weight: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(6) var<uniform> params: Params;
 
 fn wrap(i: i32, side: i32) -> u32 { return u32(select(i, i + side, i < 0)); }
@@ -58,8 +61,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       let row = wrap(origin_y[block] + i32(position / params.columns) + 1 + ty, params.Hr);
       let column = wrap(origin_x[block] + i32(position % params.columns) + 1 + tx, params.Wr);
       let at = first + (SCALE * row + Y % SCALE) * SCALE * u32(params.Wr) + SCALE * column + X % SCALE;
-      a += vec4f(feature[at], feature[at + steps_a.y], feature[at + steps_a.z], feature[at + steps_a.w]);
-      b += vec4f(feature[at + steps_b.x], feature[at + steps_b.y], feature[at + steps_b.z], feature[at + steps_b.w]);
+      a += vec4f(vec4(feature[at], feature[at + steps_a.y], feature[at + steps_a.z], feature[at + steps_a.w]));
+      b += vec4f(
+        vec4(feature[at + steps_b.x], feature[at + steps_b.y], feature[at + steps_b.z], feature[at + steps_b.w]),
+      );
     }
   }
 
@@ -67,6 +72,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let pixel = Y * SCALE * params.W + X;
   let w = weight[n * out_plane + pixel];
   let to = (n * params.C + c) * out_plane + pixel;
-  for (var k = 0u; k < min(4u, params.C - c); k++) { y[to + k * out_plane] = w * a[k]; }
-  for (var k = 4u; k < min(8u, params.C - c); k++) { y[to + k * out_plane] = w * b[k - 4u]; }
+  for (var k = 0u; k < min(4u, params.C - c); k++) { y[to + k * out_plane] = StoredY(w * a[k]); }
+  for (var k = 4u; k < min(8u, params.C - c); k++) { y[to + k * out_plane] = StoredY(w * b[k - 4u]); }
 }

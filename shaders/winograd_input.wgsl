@@ -18,7 +18,9 @@ struct Params {
   padding: i32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+alias StoredX = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<StoredX>;
 @group(0) @binding(1) var<storage, read_write> v: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 
@@ -42,7 +44,7 @@ fn transform(d0: f32, d1: f32, d2: f32, d3: f32, d4: f32, d5: f32) -> array<f32,
 
 fn pixel(plane: u32, row: i32, column: i32) -> f32 {
   let valid = row >= 0 && row < i32(params.H) && column >= 0 && column < i32(params.W);
-  return select(0.0, x[select(0u, plane + u32(row) * params.W + u32(column), valid)], valid);
+  return select(0.0, f32(x[select(0u, plane + u32(row) * params.W + u32(column), valid)]), valid);
 }
 
 @compute @workgroup_size(64)

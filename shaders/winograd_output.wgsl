@@ -14,10 +14,13 @@ struct Params {
   slope: f32,
 }
 
+alias StoredResidual = f32;
+alias StoredY = f32;
+
 @group(0) @binding(0) var<storage, read> m: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
-@group(0) @binding(2) var<storage, read> residual: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read> residual: array<StoredResidual>;
+@group(0) @binding(3) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 const P = 0.625;
@@ -59,8 +62,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     for (var j = 0u; j < min(4u, params.Q - column); j++) {
       let at = (plane + row + i) * params.Q + column + j;
       var sum = values[j] + shift;
-      if (params.has_residual != 0u) { sum += residual[at]; }
-      y[at] = select(params.slope * sum, sum, sum > 0.0);
+      if (params.has_residual != 0u) { sum += f32(residual[at]); }
+      y[at] = StoredY(select(params.slope * sum, sum, sum > 0.0));
     }
   }
 }

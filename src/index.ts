@@ -47,12 +47,15 @@ export {
   type RunOptions,
 } from "./graph/plan.js";
 export {
+  cast,
   constant,
   type Graph,
   GraphError,
+  type HostType,
   input,
   noGrad,
   scope,
+  storedAs,
   type Tensor,
   trace,
   type Variable,
@@ -62,7 +65,7 @@ export { detach, reshape } from "./graph/view.js";
 export { type BitDepth, type Channels, createImage, type Image } from "./image/image.js";
 export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
 export { resizeBicubic } from "./image/resize.js";
-export type { Dtype, Shape } from "./kernels/kernel.js";
+export type { Dtype, FloatStorage, Shape } from "./kernels/kernel.js";
 export { MASA, type MasaConfig } from "./masa/config.js";
 export { Discriminator } from "./masa/discriminator.js";
 export { Masa, type MasaInputs, type MasaOptions, type MasaOutput } from "./masa/masa.js";
@@ -72,6 +75,7 @@ export {
   type UpscaleRequest,
   type UpscaleResult,
   Upscaler,
+  type UpscalerOptions,
   upscale,
   upscaleChoices,
 } from "./masa/upscale.js";

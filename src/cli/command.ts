@@ -7,7 +7,7 @@
  * that `--help` is instant and `doctor` works where Dawn does not load.
  */
 import { Presets, SingleBar } from "cli-progress";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { OutputError } from "../files/errors.js";
 
 /** The user asked for something that cannot be meant; exit code 2. */
@@ -45,6 +45,11 @@ export function pathArgument(text: string): string {
 
 /** What a report calls the weights that are used where none are given. */
 export const SHIPPED = "those of the package, of the preset small; others with --weights";
+
+/** For commands that enlarge images. */
+export function halfOption(): Option {
+  return new Option("--half", "store features in 16 bits: half the GPU memory; the adapter must have shader-f16");
+}
 
 /** Reads one of several such arguments. */
 export function pathArguments(text: string, before: readonly string[] = []): string[] {

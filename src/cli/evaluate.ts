@@ -11,6 +11,7 @@ import {
   addCommand,
   clearStatus,
   formatDuration,
+  halfOption,
   Progress,
   pathArgument,
   print,
@@ -62,6 +63,7 @@ interface Options {
   readonly limit?: number;
   readonly json?: string;
   readonly save?: string;
+  readonly half?: boolean;
   readonly adapter?: string;
 }
 
@@ -90,6 +92,7 @@ export function addEvaluate(program: Command): void {
       "also write the enlarged images, as PNG; existing files are never replaced",
       pathArgument,
     )
+    .addOption(halfOption())
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .addHelpText("after", EXAMPLES)
     .action(runCommand("evaluate", evaluateFiles));
@@ -111,7 +114,8 @@ async function evaluateFiles(signal: AbortSignal, options: Options): Promise<voi
     await checkImages(data, passes, signal);
     const { adapter, results } = await run(network, data, passes, options, signal);
     if (options.json === undefined) return;
-    const report = { adapter, weights: options.weights ?? SHIPPED, data: options.data, protocol, results };
+    const { weights = SHIPPED, data: path, half } = options;
+    const report = { adapter, weights, ...(half && { storage: "f16" }), data: path, protocol, results };
     await writeFileAtomic(options.json, new TextEncoder().encode(toJson(report)));
   } finally {
     await removeEmptyFolders();
@@ -238,6 +242,7 @@ async function run(
   try {
     print(`adapter  ${device.info.name}`);
     print(`weights  ${options.weights ?? SHIPPED}`);
+    if (options.half) print("storage  features in 16 bits");
     print(`data     ${options.data}: ${describe(data)}`);
     const masa = await network(device);
     const results: Evaluation[] = [];
@@ -246,6 +251,7 @@ async function run(
       showProgress(data, 0);
       const evaluation = await evaluate(device, masa, data, {
         level,
+        storage: options.half ? "f16" : "f32",
         signal: stop,
         onImage: (_, image, index) => (images[index] === undefined ? undefined : writeImage(images[index], image)),
         onCase: (result, done) => {

@@ -7,6 +7,7 @@ import { DEFAULT_PRESET, PRESETS, type TrainChanges, trainConfig } from "../trai
 import {
   addCommand,
   formatDuration,
+  halfOption,
   type ImageSize,
   imageSize,
   pathArgument,
@@ -42,6 +43,7 @@ interface Options {
   readonly lr?: ImageSize;
   readonly ref?: ImageSize;
   readonly weights?: string;
+  readonly half?: boolean;
   readonly train?: boolean;
   readonly preset?: string;
   readonly size?: number;
@@ -58,6 +60,7 @@ export function addTune(program: Command): void {
     .option("--lr <HxW>", "height and width of the low-resolution image (default: 80x80)", imageSize)
     .option("--ref <HxW>", "height and width of the reference (default: four times --lr)", imageSize)
     .option("--weights <file>", "other weights than the package's: their network is tuned", pathArgument)
+    .addOption(halfOption())
     .option("--train", "tune a training step instead")
     .addOption(
       new Option("--preset <name>", `what to train (default: ${DEFAULT_PRESET})`).choices(Object.keys(PRESETS)),
@@ -99,9 +102,9 @@ async function tuneAdapter(options: Options, signal: AbortSignal): Promise<void>
 }
 
 /** Refuses options that have no meaning for what is tuned. */
-function checkOptions({ train = false, lr, ref, weights, preset, size, batch, microBatch }: Options): void {
+function checkOptions({ train = false, lr, ref, weights, half, preset, size, batch, microBatch }: Options): void {
   const training = { "--preset": preset, "--size": size, "--batch": batch, "--micro-batch": microBatch };
-  const strange = Object.entries(train ? { "--lr": lr, "--ref": ref, "--weights": weights } : training);
+  const strange = Object.entries(train ? { "--lr": lr, "--ref": ref, "--weights": weights, "--half": half } : training);
   const [option] = strange.find(([, value]) => value !== undefined) ?? [];
   if (option) throw new UsageError(train ? `${option} belongs to no training` : `${option} belongs to --train`);
 }
@@ -109,7 +112,7 @@ function checkOptions({ train = false, lr, ref, weights, preset, size, batch, mi
 /** What enlarging an image of these sizes chooses. */
 async function upscaleOf(
   device: Device,
-  { lr = [80, 80], ref = [4 * lr[0], 4 * lr[1]], weights }: Options,
+  { lr = [80, 80], ref = [4 * lr[0], 4 * lr[1]], weights, half }: Options,
 ): Promise<readonly PlanChoice[]> {
   const { createImage } = await import("../image/image.js");
   const { upscaleChoices } = await import("../masa/upscale.js");
@@ -118,7 +121,7 @@ async function upscaleOf(
   const wide = ([height, width]: ImageSize) => `${width}×${height}`;
   print(`enlarging ${wide(lr)} with a reference of ${wide(ref)}`);
   const image = ([height, width]: ImageSize) => createImage(width, height, 3, 8);
-  return upscaleChoices(device, await network(device), { lr: image(lr), refs: [image(ref)] });
+  return upscaleChoices(device, await network(device), { lr: image(lr), refs: [image(ref)] }, half ? "f16" : "f32");
 }
 
 /** What a training step chooses. */

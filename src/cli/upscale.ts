@@ -1,7 +1,7 @@
 /** `masa upscale`: a low-resolution image and references become an image four times as large; or many do. */
 import type { Command } from "commander";
 import { IMAGE_NAME, isFolder } from "../train/data/layouts.js";
-import { addCommand, pathArgument, pathArguments, runCommand, UsageError } from "./command.js";
+import { addCommand, halfOption, pathArgument, pathArguments, runCommand, UsageError } from "./command.js";
 import { addProfileOption, PROFILE_HELP } from "./profile.js";
 import { tuneOption } from "./tuning.js";
 import { type BatchArguments, upscaleMany } from "./upscale_many.js";
@@ -41,6 +41,7 @@ export function addUpscale(program: Command): void {
       pathArgument,
     )
     .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's", pathArgument)
+    .addOption(halfOption())
     .option("--overwrite", "of many: also make those again that are in --out")
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)");
   tuneOption(command);

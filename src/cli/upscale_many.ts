@@ -10,7 +10,7 @@ import { formatQuality, say, type UpscaleArguments } from "./upscale_one.js";
 const LISTED = 20;
 
 /** Either `pairs`, the list, or `lr` and `ref`. */
-export interface BatchArguments extends Pick<UpscaleArguments, "out" | "hr" | "weights" | "adapter" | "tune"> {
+export interface BatchArguments extends Pick<UpscaleArguments, "out" | "hr" | "weights" | "half" | "adapter" | "tune"> {
   readonly pairs?: string;
   readonly lr?: string;
   readonly ref?: readonly string[];
@@ -66,7 +66,7 @@ async function findPairs({ pairs: list, lr, ref, hr, out }: BatchArguments): Pro
 type ReadNetwork = Awaited<ReturnType<typeof import("../train/weights.js").readMasa>>;
 
 async function openUpscaler(
-  { adapter, tune, weights }: BatchArguments,
+  { adapter, half, tune, weights }: BatchArguments,
   network: ReadNetwork,
   [first]: readonly BatchPair[],
   signal: AbortSignal,
@@ -79,8 +79,10 @@ async function openUpscaler(
     const masa = await network(device);
     say("adapter", device.info.name);
     say("weights", weights ?? SHIPPED);
-    if (tune && first) await tuneFirst(device, upscaleChoices(device, masa, await readPair(first)), tune, signal);
-    return new Upscaler(device, masa);
+    const storage = half ? "f16" : "f32";
+    if (tune && first)
+      await tuneFirst(device, upscaleChoices(device, masa, await readPair(first), storage), tune, signal);
+    return new Upscaler(device, masa, { storage });
   } catch (error) {
     device.close();
     throw error;

@@ -13,6 +13,7 @@ export interface UpscaleArguments {
   readonly weights?: string;
   readonly compare?: string;
   readonly hr?: string;
+  readonly half?: boolean;
   readonly adapter?: string;
   readonly profile?: ProfileOption;
   readonly tune?: number;
@@ -63,7 +64,8 @@ async function checkOutputs({ lr, ref, hr, weights, out, compare, profile }: Ups
 }
 
 async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArguments, signal: AbortSignal) {
-  const { weights, adapter, profile, tune } = options;
+  const { weights, half, adapter, profile, tune } = options;
+  const storage = half ? "f16" : "f32";
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
   const { Profiler } = await import("../gpu/profiler.js");
@@ -77,7 +79,7 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
     signal.throwIfAborted();
     const masa = await network(device);
     say("weights", weights ?? SHIPPED);
-    if (tune) await tuneFirst(device, upscaleChoices(device, masa, { lr, refs }), tune, signal);
+    if (tune) await tuneFirst(device, upscaleChoices(device, masa, { lr, refs }, storage), tune, signal);
     const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
     const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
     const profiler = profile && (await Profiler.create(device));
@@ -85,7 +87,7 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
       device,
       masa,
       { lr, refs },
-      { signal, onMemory, onProgress, ...(profiler && { profiler }) },
+      { storage, signal, onMemory, onProgress, ...(profiler && { profiler }) },
     );
     progress.stop();
     if (profiler) await reportProfile(profiler, profile);

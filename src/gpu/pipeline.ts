@@ -1,13 +1,15 @@
 /** Compiles a shader with its constants to a compute pipeline with an explicit layout. */
 import type { Device } from "./device.js";
 import { ShaderError } from "./errors.js";
-import { type ConstantValue, type ShaderInterface, setConstants, shaderInterface } from "./shader.js";
+import { type ConstantValue, type ShaderInterface, setConstants, shaderInterface, storeHalves } from "./shader.js";
 
 export interface PipelineSpec {
   /** Name of the file in `shaders/`, without `.wgsl`. */
   readonly shader: string;
   readonly entry: string;
   readonly constants: Readonly<Record<string, ConstantValue>>;
+  /** Bindings that are stored in 16 bits. */
+  readonly halves?: readonly string[];
 }
 
 export interface Pipeline {
@@ -16,15 +18,17 @@ export interface Pipeline {
   readonly interface: ShaderInterface;
 }
 
-export function pipelineKey({ shader, entry, constants }: PipelineSpec): string {
-  return `${shader}:${entry}:${JSON.stringify(Object.entries(constants).sort(([a], [b]) => (a < b ? -1 : 1)))}`;
+export function pipelineKey({ shader, entry, constants, halves = [] }: PipelineSpec): string {
+  const set = Object.entries(constants).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${shader}:${entry}:${JSON.stringify(set)}:${halves.toSorted().join()}`;
 }
 
 const BUFFER_TYPES = { read: "read-only-storage", write: "storage", uniform: "uniform" } as const;
 const STAGE_COMPUTE = 4;
 
 export async function compilePipeline(device: Device, spec: PipelineSpec): Promise<Pipeline> {
-  const code = setConstants(spec.shader, device.platform.shader(spec.shader), spec.constants);
+  const { shader, constants, halves = [] } = spec;
+  const code = storeHalves(shader, setConstants(shader, device.platform.shader(shader), constants), halves);
   const declared = shaderInterface(spec.shader, code);
   const module = await compileModule(device, spec.shader, code);
   const { gpu } = device;

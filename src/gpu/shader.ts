@@ -67,6 +67,33 @@ export function setConstants(name: string, wgsl: string, constants: Readonly<Rec
   return text;
 }
 
+/**
+ * The text with the bindings of these names stored in 16 bits: where `x` is one, `alias StoredX = f32;` becomes f16, and
+ * `alias StoredX = Values;` the halves of what the alias `Values` is. `enable f16;` stands in front only then, since adapters
+ * without halves refuse the line, and on no line of its own, so that messages count lines as the file does.
+ */
+export function storeHalves(name: string, wgsl: string, bindings: readonly string[]): string {
+  if (bindings.length === 0) return wgsl;
+  const aliases = bindings.map((binding) => `Stored${binding.charAt(0).toUpperCase()}${binding.slice(1)}`);
+  const types = aliases.map((alias, i) => {
+    const type = aliased(wgsl, alias);
+    if (type === alias)
+      throw new ShaderError(
+        `shader ${name} has no 16 bits for ${bindings[i]}`,
+        `Declare 'alias ${alias} = f32;' or cast`,
+      );
+    return type.replace(/f32|(?<=vec\d)f/, (word) => (word === "f" ? "h" : "f16"));
+  });
+  const stored = Object.fromEntries(aliases.map((alias, i) => [alias, types[i] as string]));
+  return `enable f16; ${setConstants(name, wgsl, stored)}`;
+}
+
+/** What a type is called that is no alias: `type` itself, or what stands behind it. */
+function aliased(wgsl: string, type: string): string {
+  const behind = new RegExp(`^alias ${type} = ([^;]*);`, "m").exec(wgsl)?.[1];
+  return behind === undefined ? type : aliased(wgsl, behind);
+}
+
 /** The bytes of a `Params` uniform: `values` must name each field exactly once. */
 export function packParams(name: string, fields: readonly ShaderParam[], values: Readonly<Record<string, number>>) {
   const bytes = new ArrayBuffer(Math.max(16, Math.ceil(fields.length / 4) * 16));

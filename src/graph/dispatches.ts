@@ -4,18 +4,10 @@
  */
 import type { Device } from "../gpu/device.js";
 import { formatBytes, LimitError } from "../gpu/errors.js";
-import type { Pipeline } from "../gpu/pipeline.js";
+import type { Pipeline, PipelineSpec } from "../gpu/pipeline.js";
 import { packParams } from "../gpu/shader.js";
-import {
-  type Binding,
-  type Choice,
-  type Dispatch,
-  isSlice,
-  type Operand,
-  Recorder,
-  SLICE_ALIGNMENT,
-} from "../kernels/kernel.js";
-import { byteSize, operandOf, storage } from "./layout.js";
+import { byteSize, type Choice, type Dispatch, type Operand, Recorder } from "../kernels/kernel.js";
+import { storage } from "./layout.js";
 import { type Graph, GraphError, type Node, type Tensor } from "./tensor.js";
 
 /** A dispatch of a plan. */
@@ -39,6 +31,12 @@ const FLOPS_PER_BYTE = 16;
 
 export function workOf({ flops = 0, bytes }: PlannedDispatch): number {
   return Math.max(flops, FLOPS_PER_BYTE * bytes);
+}
+
+/** What is compiled for a dispatch. */
+export function pipelineOf({ shader, entry = "main", constants = {}, bindings }: Dispatch): PipelineSpec {
+  const halves = Object.keys(bindings).filter((name) => bindings[name]?.dtype === "f16");
+  return { shader, entry, constants, halves };
 }
 
 /** WebGPU's default alignment of uniform offsets. */
@@ -82,18 +80,23 @@ export function recordNodes(
     const work = planned.reduce((sum, dispatch) => sum + workOf(dispatch), 0);
     for (const choice of recorder.choices.slice(choices.length)) choices.push({ ...choice, node, work });
   }
+  if (!features.has("shader-f16")) refuseHalves(dispatches);
   return { dispatches, choices };
 }
 
-function boundBytes({ bindings }: Dispatch): number {
-  const operands = new Map(
-    Object.values(bindings).map((binding) => [storage(operandOf(binding)), bindingSize(binding)]),
-  );
-  return [...operands.values()].reduce((sum, bytes) => sum + bytes, 0);
+function refuseHalves(dispatches: readonly PlannedDispatch[]): void {
+  const operands = dispatches.flatMap(({ bindings }) => Object.values(bindings));
+  const half = operands.find(({ dtype }) => dtype === "f16");
+  if (half)
+    throw new LimitError(
+      `${half.name} would be stored in 16 bits, which this adapter cannot: it lacks shader-f16`,
+      'Store 32 bits: leave out --half, or storage: "f16"',
+    );
 }
 
-function bindingSize(binding: Binding): number {
-  return isSlice(binding) ? 4 * binding.length : byteSize(binding);
+function boundBytes({ bindings }: Dispatch): number {
+  const operands = new Map(Object.values(bindings).map((operand) => [storage(operand), byteSize(operand)]));
+  return [...operands.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** "encode/conv2d: fea" for an operand that does not carry the operation's name itself. */
@@ -112,24 +115,18 @@ export function checkBindings(device: Device, { shader, label, bindings }: Plann
   const { maxStorageBufferBindingSize, maxUniformBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
   const written = new Set<Operand>();
   for (const { name, access } of declared) {
-    const binding = bindings[name] as Operand;
-    const operand = storage(operandOf(binding));
-    const bytes = bindingSize(binding);
+    const operand = storage(bindings[name] as Operand);
+    const bytes = byteSize(operand);
     const most = access === "uniform" ? maxUniformBufferBindingSize : maxStorageBufferBindingSize;
     if (bytes > most)
       throw new LimitError(
         `${where(label, operand)} [${operand.shape}] takes ${formatBytes(bytes)}, this adapter binds ${formatBytes(most)} at most`,
         "Use a smaller image, reference or batch",
       );
-    if (isSlice(binding) && binding.offset % SLICE_ALIGNMENT !== 0)
-      throw new GraphError(
-        `${label}: a slice of ${operand.name} starts at ${binding.offset}`,
-        `Align it to ${SLICE_ALIGNMENT}`,
-      );
     if (access === "write") written.add(operand);
   }
   for (const { name, access } of declared) {
-    if (access !== "write" && written.has(storage(operandOf(bindings[name] as Operand))))
+    if (access !== "write" && written.has(storage(bindings[name] as Operand)))
       throw new GraphError(
         `${label}: '${name}' is read and written in one dispatch`,
         "Give the output a tensor of its own",

@@ -60,6 +60,9 @@ function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): Set<Tensor>
   const needed = new Set(wrt);
   for (const node of nodes) {
     if (node.noGrad || !node.inputs.some((input) => input && needed.has(input))) continue;
+    const half = node.outputs.find(({ dtype }) => dtype === "f16");
+    if (half)
+      throw new GraphError(`${half.name} is stored in 16 bits: no gradient flows through it`, "Train with 32 bits");
     for (const output of node.outputs) if (output.dtype === "f32") needed.add(output);
   }
   return needed;

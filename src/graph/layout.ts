@@ -6,7 +6,7 @@
  * 2020, "Efficient Memory Management for Deep Neural Net Inference", section 4). So a small tensor that lives long never
  * holds a large buffer that others need. The sum of the sizes is known before any GPU memory is taken.
  */
-import { type Binding, type Dispatch, elements, isSlice, type Operand } from "../kernels/kernel.js";
+import { byteSize, type Dispatch, type Operand } from "../kernels/kernel.js";
 import { GraphError, Tensor } from "./tensor.js";
 
 /** Where a tensor's bytes are: views share those of the tensor that they view. */
@@ -18,14 +18,6 @@ export function storage(operand: Operand): Operand {
     tensor = viewed;
   }
   return tensor;
-}
-
-export function operandOf(binding: Binding): Operand {
-  return isSlice(binding) ? binding.operand : binding;
-}
-
-export function byteSize(operand: Operand): number {
-  return 4 * elements(operand.shape);
 }
 
 export interface Slot {
@@ -48,8 +40,8 @@ export function layOut(
 ): Layout {
   const lives = new Map<Operand, Life>();
   for (const [i, { bindings }] of dispatches.entries()) {
-    for (const binding of Object.values(bindings)) {
-      const operand = storage(operandOf(binding));
+    for (const bound of Object.values(bindings)) {
+      const operand = storage(bound);
       if (persistent(operand)) continue;
       const { first } = lives.get(operand) ?? { first: i };
       lives.set(operand, { first, last: kept.has(operand) ? Number.POSITIVE_INFINITY : i });

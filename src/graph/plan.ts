@@ -10,7 +10,7 @@ import { ShapeError } from "../gpu/errors.js";
 import type { Pipeline } from "../gpu/pipeline.js";
 import { type Profiler, phase } from "../gpu/profiler.js";
 import type { Timestamps } from "../gpu/timestamps.js";
-import { type Dispatch, type Dtype, isSlice, type Operand, type Shape } from "../kernels/kernel.js";
+import { byteSize, type Dispatch, type Dtype, type Operand, type Shape } from "../kernels/kernel.js";
 import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
 import {
   checkBindings,
@@ -18,16 +18,28 @@ import {
   type PlanChoice,
   type PlannedDispatch,
   packAll,
+  pipelineOf,
   recordNodes,
 } from "./dispatches.js";
-import { byteSize, layOut, operandOf, storage } from "./layout.js";
-import { Constant, type Graph, GraphError, Input, input, type Tensor, trace, Variable } from "./tensor.js";
+import { layOut, storage } from "./layout.js";
+import {
+  Constant,
+  cast,
+  type Graph,
+  GraphError,
+  type HostType,
+  Input,
+  input,
+  type Tensor,
+  trace,
+  Variable,
+} from "./tensor.js";
 
 export type { PlanProgress } from "./batches.js";
 export type { PlanChoice } from "./dispatches.js";
 
 /** The shape of an input, with its type where that is not f32. */
-export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: Dtype };
+export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: HostType };
 /** Elements of a tensor, flat and row-major. */
 export type Data = Float32Array | Int32Array | Uint32Array;
 
@@ -85,7 +97,8 @@ export function plan<In extends string, Out extends string>(
     const tensors = Object.entries<InputSpec>(inputs).map(([name, spec]) =>
       "shape" in spec ? [name, input(name, spec.shape, spec.dtype)] : [name, input(name, spec)],
     );
-    return build(Object.fromEntries(tensors));
+    const outputs = Object.entries<Tensor>(build(Object.fromEntries(tensors)));
+    return Object.fromEntries(outputs.map(([name, tensor]) => [name, cast(tensor, "f32")])) as Record<Out, Tensor>;
   });
   return new Plan(device, graph, result, choices);
 }
@@ -123,7 +136,7 @@ export class Plan<In extends string = string, Out extends string = string> {
     const recorded = recordNodes(device, graph, Object.values(outputs), choices);
     this.#dispatches = recorded.dispatches;
     this.choices = recorded.choices;
-    const roots = this.#dispatches.flatMap(({ bindings }) => Object.values(bindings).map((b) => storage(operandOf(b))));
+    const roots = this.#dispatches.flatMap(({ bindings }) => Object.values(bindings).map(storage));
     for (const operand of [...graph.inputs, ...roots, ...this.#outputs.map(([, tensor]) => storage(tensor))]) {
       if (operand instanceof Variable || operand instanceof Input || operand instanceof Constant)
         this.#persistent.add(operand);
@@ -136,11 +149,7 @@ export class Plan<In extends string = string, Out extends string = string> {
   /** Takes the GPU memory and compiles: the second half of `compile`. */
   async prepare(): Promise<void> {
     const device = this.#device;
-    const pipelines = await Promise.all(
-      this.#dispatches.map(({ shader, entry = "main", constants = {} }) =>
-        device.pipeline({ shader, entry, constants }),
-      ),
-    );
+    const pipelines = await Promise.all(this.#dispatches.map((dispatch) => device.pipeline(pipelineOf(dispatch))));
     for (const [i, dispatch] of this.#dispatches.entries()) checkBindings(device, dispatch, pipelines[i] as Pipeline);
     const params = packAll(this.#dispatches, pipelines);
     const [block, ...buffers] = (await device.allocate(this.#requests())) as [Buffer, ...Buffer[]];
@@ -208,10 +217,9 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   #resource(dispatch: Dispatch, name: string): GPUBufferBinding {
-    const binding = dispatch.bindings[name] as Operand;
-    const buffer = (this.#buffers.get(storage(operandOf(binding))) as Buffer).gpu;
-    if (isSlice(binding)) return { buffer, offset: 4 * binding.offset, size: 4 * binding.length };
-    return { buffer, offset: 0, size: byteSize(binding) };
+    const operand = dispatch.bindings[name] as Operand;
+    const buffer = (this.#buffers.get(storage(operand)) as Buffer).gpu;
+    return { buffer, offset: 0, size: byteSize(operand) };
   }
 
   /** What a run dispatches, in order. */

@@ -7,7 +7,8 @@
  */
 import type { Buffer } from "../gpu/device.js";
 import { GpuError, ShapeError } from "../gpu/errors.js";
-import { type Dtype, elements, type Operand, type Recorder, type Shape } from "../kernels/kernel.js";
+import { type Dtype, elements, type FloatStorage, type Operand, type Recorder, type Shape } from "../kernels/kernel.js";
+import { castOperation } from "./ops/cast.js";
 
 /** A graph that was built or used wrongly. */
 export class GraphError extends GpuError {
@@ -36,6 +37,9 @@ export class Tensor implements Operand {
     return elements(this.shape);
   }
 }
+
+/** Types of what comes from typed arrays and goes back to them. */
+export type HostType = Exclude<Dtype, "f16">;
 
 /** Data written before each run. */
 export class Input extends Tensor {}
@@ -102,6 +106,11 @@ export interface Operation<A> {
     outputs: readonly Operand[],
     attributes: A,
   ): void;
+  /**
+   * Positions of the inputs that its kernel reads in 16 bits too, and of the outputs that it writes so where `storedAs` asks
+   * for it. The graph casts what else arrives in 16 bits.
+   */
+  readonly halves?: { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
   /** The gradients of the inputs, in their order; undefined for an input that has none. Absent: `grad` fails by name. */
   gradient?(context: GradientContext<A>): readonly (Tensor | undefined)[];
   /** The inputs that it writes to. */
@@ -124,6 +133,7 @@ export class Graph {
   readonly inputs: Input[] = [];
   noGrad = 0;
   scopes: string[] = [];
+  stored: FloatStorage = "f32";
   segment: symbol | undefined;
 }
 
@@ -154,10 +164,11 @@ export function currentGraph(what: string): Graph {
 /** Records an operation. The operations' own functions call this; users call those. */
 export function record<A>(
   operation: Operation<A>,
-  inputs: readonly (Tensor | undefined)[],
+  given: readonly (Tensor | undefined)[],
   attributes: A,
 ): readonly Tensor[] {
   const graph = currentGraph(operation.name);
+  const inputs = given.map((tensor, i) => (tensor && !takes(operation, i) ? cast(tensor, "f32") : tensor));
   const specs = operation.outputs(inputs, attributes);
   const scope = graph.scopes.join(".");
   const updates = operation.updates?.(inputs) ?? [];
@@ -181,9 +192,17 @@ export function record<A>(
   };
   for (const variable of updates) variable.version++;
   const name = scope ? `${scope}/${operation.name}` : operation.name;
-  for (const { shape, dtype } of specs) outputs.push(new Tensor(name, shape, dtype, node));
+  for (const [i, { shape, dtype = "f32" }] of specs.entries()) {
+    const stored = dtype === "f32" && operation.halves?.outputs.includes(i) ? graph.stored : dtype;
+    outputs.push(new Tensor(name, shape, stored, node));
+  }
   graph.nodes.push(node);
   return outputs;
+}
+
+/** Whether an operation takes input `i` in 16 bits; views take everything. */
+function takes({ kernel, halves }: Operation<never>, i: number): boolean {
+  return !kernel || halves?.inputs.includes(i) === true;
 }
 
 /** `record` for an operation with one output. */
@@ -214,6 +233,28 @@ export function noGrad<T>(build: () => T): T {
 }
 
 /**
+ * Stores the results of what is recorded inside as `type`: as f16 they take half of the memory, and keep 11 bits and nothing
+ * above 65504. Computed is in f32 all the same; operations that cannot write f16 (`Operation.halves`) write f32. There are no
+ * gradients through f16: `grad` throws `GraphError`. The adapter needs `shader-f16`: `compile` throws `LimitError`.
+ */
+export function storedAs<T>(type: FloatStorage, build: () => T): T {
+  const graph = currentGraph("storedAs");
+  const before = graph.stored;
+  graph.stored = type;
+  try {
+    return build();
+  } finally {
+    graph.stored = before;
+  }
+}
+
+/** `x` stored as `type`; itself where it is so, or holds no floating-point numbers. */
+export function cast(x: Tensor, type: FloatStorage): Tensor {
+  const same = x.dtype === type || (x.dtype !== "f32" && x.dtype !== "f16");
+  return same ? x : storedAs(type, () => recordOne(castOperation, [x], null));
+}
+
+/**
  * Records a part of a network whose values `grad` computes a second time rather than keeps from the forward pass until
  * their gradients need them: less memory, more time, the same bits (recompute.ts). Parts follow one another; they are not
  * nested, and what is updated in place (running statistics) stays outside: both throw `GraphError`. Not `wanted`, `build`
@@ -232,7 +273,7 @@ export function recomputed<T>(build: () => T, wanted = true): T {
 }
 
 /** A tensor of the graph that is written before each run. */
-export function input(name: string, shape: Shape, dtype: Dtype = "f32"): Tensor {
+export function input(name: string, shape: Shape, dtype: HostType = "f32"): Tensor {
   const tensor = new Input(name, shape, dtype);
   currentGraph("input").inputs.push(tensor);
   return tensor;

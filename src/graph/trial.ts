@@ -3,7 +3,7 @@ import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
 import { type Initializer, Parameters } from "./parameters.js";
 import { type Data, Plan } from "./plan.js";
-import { Constant, type Node, record, type Tensor, trace } from "./tensor.js";
+import { Constant, cast, type Node, record, storedAs, type Tensor, trace } from "./tensor.js";
 
 /** A variant computes something else than the default. */
 export class VariantError extends GpuError {
@@ -33,9 +33,9 @@ export class Trial {
    * they differ, and what an adapter throws that cannot run it.
    */
   async add(variant: string): Promise<void> {
-    const { device, key, node } = this;
+    const { device, key } = this;
     if (this.#plans.size === 0) await this.#parameters.allocate(device);
-    const { graph, result } = trace(() => record(node.operation, this.#inputs, node.attributes));
+    const { graph, result } = trace(() => this.#record());
     const plan = new Plan(
       device,
       graph,
@@ -50,6 +50,15 @@ export class Trial {
     for (const [output, values] of Object.entries(this.#expected))
       if (!agree(values, got[output] as Data))
         throw new VariantError("it computes something else than the default", REPORT);
+  }
+
+  /** The operation on tensors that are stored as the node's are. */
+  #record(): Tensor[] {
+    const { operation, inputs, outputs, attributes } = this.node;
+    const half = (tensor?: Tensor) => tensor?.dtype === "f16";
+    const given = this.#inputs.map((tensor, i) => (tensor && half(inputs[i]) ? cast(tensor, "f16") : tensor));
+    const results = storedAs(outputs.some(half) ? "f16" : "f32", () => record(operation, given, attributes));
+    return results.map((tensor) => cast(tensor, "f32"));
   }
 
   /** The plan of a variant that was added. */
@@ -77,7 +86,7 @@ function standIns({ inputs }: Node, parameters: Parameters): (Tensor | undefined
     const { shape, dtype, size } = tensor;
     const standIn =
       made.get(tensor) ??
-      (dtype === "f32"
+      (dtype === "f32" || dtype === "f16"
         ? parameters.declare(`stand-in ${i}`, shape, noise, false)
         : new Constant(`stand-in ${i}`, shape, new Int32Array(size)));
     made.set(tensor, standIn);

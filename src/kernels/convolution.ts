@@ -79,6 +79,12 @@ function describe(x: Operand, concat: Operand | undefined, weight: Operand, { st
   return `${channels}→${O} ${KH}×${KW} s${stride} p${padding} d${dilation} [${x.shape}]`;
 }
 
+/** ` f16+f32→f16`: how the inputs and the output are stored; nothing where all have 32 bits. */
+function storedText({ sources, y }: Gather): string {
+  const halves = [...sources, y].some(({ dtype }) => dtype === "f16");
+  return halves ? ` ${sources.map(({ dtype }) => dtype).join("+")}→${y.dtype}` : "";
+}
+
 /** y = f(x ⋆ weight + bias + residual). */
 export function convolve(recorder: Recorder, convolution: Convolution): void {
   const { x, concat, weight, y, window } = convolution;
@@ -86,7 +92,7 @@ export function convolve(recorder: Recorder, convolution: Convolution): void {
   const direct = gatherVariants(recorder, task);
   const fast = winogradSuits(weight, window) ? ([...direct, "winograd"] as const) : direct;
   const candidates = variants(products(y, weight.shape[1] as number, weight), fast);
-  const variant = recorder.choose(`convolve ${describe(x, concat, weight, window)}`, candidates);
+  const variant = recorder.choose(`convolve ${describe(x, concat, weight, window)}${storedText(task)}`, candidates);
   if (variant === "plain") convolvePlain(recorder, convolution);
   else if (variant === "winograd") winogradConvolution(recorder, convolution);
   else gather(recorder, task, variant);
@@ -106,7 +112,7 @@ export function convolvePlain(recorder: Recorder, convolution: Convolution): voi
       has_bias: Number(bias !== undefined),
       has_residual: Number(residual !== undefined),
     },
-    bindings: { x, concat: concat ?? x, weight, bias: bias ?? x, residual: residual ?? x, y },
+    bindings: { x, concat: concat ?? x, weight, bias: bias ?? weight, residual: residual ?? x, y },
     workgroups: flatGrid(count),
     flops: 2 * products(y, C, weight),
   });
@@ -128,7 +134,7 @@ export function transpose(recorder: Recorder, transposition: Transposition): voi
   const { x, weight, y, window } = transposition;
   const task = adjointGather(transposition);
   const candidates = variants(products(x, y.shape[1] as number, weight), gatherVariants(recorder, task));
-  const variant = recorder.choose(`transpose ${describe(y, undefined, weight, window)}`, candidates);
+  const variant = recorder.choose(`transpose ${describe(y, undefined, weight, window)}${storedText(task)}`, candidates);
   if (variant === "plain") transposePlain(recorder, transposition);
   else gather(recorder, task, variant);
 }
@@ -145,7 +151,7 @@ function transposePlain(recorder: Recorder, transposition: Transposition): void 
       ...{ count, C, H, W, channels, first, O, P, Q, KH, KW, ...window, slope },
       has_bias: Number(bias !== undefined),
     },
-    bindings: { x, weight, bias: bias ?? x, y },
+    bindings: { x, weight, bias: bias ?? weight, y },
     workgroups: flatGrid(count),
     flops: 2 * products(x, C, weight),
   });

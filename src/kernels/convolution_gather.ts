@@ -7,7 +7,7 @@
  * u = p·s + phase meets only the taps with i·dilation ≡ phase + padding (mod s), and no zero is ever multiplied.
  */
 import type { Convolution, Transposition, Window } from "./convolution.js";
-import type { Operand } from "./kernel.js";
+import type { Operand, Recorder } from "./kernel.js";
 
 type Sides = [number, number, number, number];
 
@@ -110,6 +110,30 @@ export function phaseParams({ bias, residual, y }: Gather, { rows, columns }: Ph
     ...{ O, P, Q, out_step: rows.outStep, out_row: rows.out, out_column: columns.out },
     ...{ has_bias: Number(bias !== undefined), has_residual: Number(residual !== undefined) },
   };
+}
+
+/** A part of a gather's sum. */
+export interface PartialSum extends Gather {
+  /** To what y holds of the parts before. */
+  readonly adds: boolean;
+}
+
+/**
+ * A gather whose sources are summed in `count` dispatches or more, one after the other. The sums so far are kept in y; where y
+ * is stored in 16 bits, in tensors of 32 that the next part takes as its residual.
+ */
+export function partialSums(recorder: Recorder, task: Gather, count: number): PartialSum[] {
+  const inPlace = task.y.dtype === "f32";
+  let { residual } = task;
+  return Array.from({ length: count }, (_, i) => {
+    const ends = i === count - 1;
+    const part = ends ? task : { ...task, slope: 1, bias: undefined };
+    if (inPlace) return { ...part, residual: ends ? residual : undefined, adds: i > 0 };
+    const y = ends ? task.y : recorder.scratch(`sums of ${i + 1} of ${count} parts`, task.y.shape);
+    const sum = { ...part, y, residual, adds: false };
+    residual = y;
+    return sum;
+  });
 }
 
 const GROUP_ROW = 32768;

@@ -2,9 +2,17 @@
  * The convolutions of convolution_gather.ts on adapters that compute on the CPU, `shaders/conv2d_strips.wgsl`: the inputs
  * as quads with the margin that the taps need, the weights in the order in which they are read, then one dispatch a phase.
  */
-import { fold, type Gather, type Phase, phaseParams, type Side } from "./convolution_gather.js";
-import { flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
-import { type Margin, quads } from "./quads.js";
+import {
+  fold,
+  type Gather,
+  type PartialSum,
+  type Phase,
+  partialSums,
+  phaseParams,
+  type Side,
+} from "./convolution_gather.js";
+import { byteSize, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { type Margin, quads, quadType } from "./quads.js";
 
 type Sides = [number, number, number, number];
 
@@ -26,7 +34,8 @@ export function stripsFit(machine: Machine, { sources, phases }: Gather): boolea
 function fits({ limits }: Machine, sources: readonly Operand[], { rows, columns }: Margin): boolean {
   const [N] = (sources[0] as Operand).shape as [number];
   const groups = sources.reduce((sum, { shape }) => sum + Math.ceil((shape[1] as number) / 4), 0);
-  return 16 * N * groups * rows * columns <= limits.maxStorageBufferBindingSize;
+  const packed = { name: "quads", shape: [N, groups, rows, columns, 4], dtype: quadType(sources) };
+  return byteSize(packed) <= limits.maxStorageBufferBindingSize;
 }
 
 export function gatherStrips(recorder: Recorder, task: Gather): void {
@@ -40,30 +49,19 @@ function gather(recorder: Recorder, task: Gather): void {
   const margin = marginOf(sources[0] as Operand, phases);
   const together = fits(recorder.machine, sources, margin);
   let channel = 0;
-  for (const part of together ? [sources] : sources.map((source) => [source])) {
-    const ends = part.at(-1) === sources.at(-1);
+  const parts = together ? [sources] : sources.map((source) => [source]);
+  const sums = partialSums(recorder, task, parts.length);
+  for (const [i, part] of parts.entries()) {
     const start = strides.start + channel * strides.c_stride;
-    const rest = { ...task, sources: part, strides: { ...strides, start } };
+    const sum = { ...(sums[i] as PartialSum), sources: part, strides: { ...strides, start } };
     const x = quads(recorder, part, margin);
-    for (const phase of phases)
-      dispatchPhase(
-        recorder,
-        ends ? rest : { ...rest, slope: 1, bias: undefined, residual: undefined },
-        ...([phase, x, margin, channel > 0] as const),
-      );
+    for (const phase of phases) dispatchPhase(recorder, sum, phase, x, margin);
     channel += channelsOf(part);
   }
 }
 
-function dispatchPhase(
-  recorder: Recorder,
-  task: Gather,
-  phase: Phase,
-  x: Operand,
-  margin: Margin,
-  adds: boolean,
-): void {
-  const { y, sources, bias, residual, slope } = task;
+function dispatchPhase(recorder: Recorder, task: PartialSum, phase: Phase, x: Operand, margin: Margin): void {
+  const { y, sources, bias, residual, slope, adds } = task;
   const { rows, columns } = phase;
   const groups = x.shape[1] as number;
   const O = y.shape[1] as number;
@@ -71,6 +69,7 @@ function dispatchPhase(
   const taps = tapsOf(columns);
   const lines = (y.shape[0] as number) * rows.count;
   const strips = Math.ceil(columns.count / PIXELS);
+  const packed = pack(recorder, task, phase, taps, outputs, groups);
   const steps = (groups * rows.taps * columns.taps) / taps;
   recorder.dispatch({
     shader: "conv2d_strips",
@@ -81,13 +80,7 @@ function dispatchPhase(
       ...{ in_row: margin.top + rows.first, in_column: margin.left + columns.first },
       ...{ spacing: taps > 1 ? 1 : columns.inStep, block: blockOf(steps), adds: Number(adds), slope },
     },
-    bindings: {
-      x,
-      packed: pack(recorder, task, phase, taps, outputs, groups),
-      bias: bias ?? x,
-      residual: residual ?? x,
-      y,
-    },
+    bindings: { x, packed, bias: bias ?? packed, residual: residual ?? x, y },
     workgroups: [Math.ceil(O / outputs), ...fold(Math.ceil((lines * strips) / STRIPS))],
     flops: 2 * lines * columns.count * O * channelsOf(sources) * rows.taps * columns.taps,
   });
@@ -124,7 +117,7 @@ function doubling(recorder: Recorder, task: Gather): void {
       ...{ block: blockOf(groups), O, P, Q },
       ...{ has_bias: Number(bias !== undefined), slope },
     },
-    bindings: { x, packed, bias: bias ?? x, y },
+    bindings: { x, packed, bias: bias ?? packed, y },
     workgroups: [Math.ceil(O / 8), ...fold(Math.ceil((N * GH * strips) / STRIPS))],
     flops: 18 * N * GH * GW * O * channelsOf(sources),
   });

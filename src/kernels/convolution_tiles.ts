@@ -1,5 +1,5 @@
 /** The convolutions of convolution_gather.ts on GPUs: `shaders/conv2d_tiles.wgsl`. */
-import { fold, type Gather, type Phase, phaseParams } from "./convolution_gather.js";
+import { fold, type Gather, type PartialSum, type Phase, partialSums, phaseParams } from "./convolution_gather.js";
 import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
 
 type Sides = [number, number, number, number];
@@ -23,16 +23,15 @@ export function tilesFor(O: number): readonly [Tiles, ...Tiles[]] {
   return O <= 32 ? ["tiles 128×32"] : ["tiles 64×64", "tiles 256×64"];
 }
 
-/** One dispatch or more for each phase and input; all but the first go on from the sums in y. */
+/** One dispatch or more for each phase and input; all but the first go on from the sums so far. */
 export function gatherTiles(recorder: Recorder, task: Gather, tiles: Tiles): void {
   for (const phase of task.phases) {
     const packed = pack(recorder, task, phase);
     const sources = task.sources.flatMap((x) => chunks(x, phase));
     let channel = 0;
+    const parts = partialSums(recorder, task, sources.length);
     for (const [i, source] of sources.entries()) {
-      const ends = i === sources.length - 1;
-      const part = ends ? task : { ...task, slope: 1, bias: undefined, residual: undefined };
-      sum(recorder, part, phase, tiles, { ...source, packed, channel });
+      sum(recorder, parts[i] as PartialSum, phase, tiles, { ...source, packed, channel });
       channel += source.taken;
     }
   }
@@ -77,13 +76,13 @@ function pack(recorder: Recorder, { weight, strides, sources, y }: Gather, { row
 
 interface Sum extends Source {
   readonly packed: Operand;
-  /** The packed weights' channel that meets the first one taken of x; above 0, y holds the sums of those before. */
+  /** The packed weights' channel that meets the first one taken of x. */
   readonly channel: number;
 }
 
-function sum(recorder: Recorder, task: Gather, phase: Phase, tiles: Tiles, source: Sum): void {
+function sum(recorder: Recorder, task: PartialSum, phase: Phase, tiles: Tiles, source: Sum): void {
   const { x, first, taken, packed, channel } = source;
-  const { bias, residual, y, slope } = task;
+  const { bias, residual, y, slope, adds } = task;
   const { rows, columns } = phase;
   const [N, C, H, W] = x.shape as Sides;
   const O = y.shape[1] as number;
@@ -95,9 +94,9 @@ function sum(recorder: Recorder, task: Gather, phase: Phase, tiles: Tiles, sourc
     params: {
       ...phaseParams(task, phase),
       ...{ pixels, C, H, W, channels: packed.shape[1] as number, channel, first, taken },
-      ...{ in_row: rows.first, in_column: columns.first, adds: Number(channel > 0), slope },
+      ...{ in_row: rows.first, in_column: columns.first, adds: Number(adds), slope },
     },
-    bindings: { x, packed, bias: bias ?? x, residual: residual ?? x, y },
+    bindings: { x, packed, bias: bias ?? packed, residual: residual ?? x, y },
     workgroups: [...fold(Math.ceil(pixels / tile.pixels)), Math.ceil(O / tile.channels)],
     flops: 2 * pixels * O * taken * rows.taps * columns.taps,
   });

@@ -8,27 +8,17 @@ import type { ConstantValue } from "../gpu/shader.js";
 
 /** Sides of a tensor, outermost first: N, C, H, W of images. */
 export type Shape = readonly number[];
-/** Types of elements, all of four bytes. */
-export type Dtype = "f32" | "i32" | "u32";
+/** How fractions are stored; they are computed with as f32 all the same. */
+export type FloatStorage = "f32" | "f16";
+/** Types of elements: of four bytes, and of two for halves. */
+export type Dtype = FloatStorage | "i32" | "u32";
 
-/** A tensor as a kernel sees it: contiguous, row-major, four bytes an element. */
+/** A tensor as a kernel sees it: contiguous, row-major. */
 export interface Operand {
   readonly name: string;
   readonly shape: Shape;
   readonly dtype: Dtype;
 }
-
-/** A part of an operand: `offset` and `length` in elements; `offset` must be a multiple of `SLICE_ALIGNMENT`. */
-export interface Slice {
-  readonly operand: Operand;
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** WebGPU's default alignment of buffer offsets (256 bytes), in elements. */
-export const SLICE_ALIGNMENT = 64;
-
-export type Binding = Operand | Slice;
 
 /** One dispatch of one entry point of one shader. */
 export interface Dispatch {
@@ -41,7 +31,7 @@ export interface Dispatch {
   /** Value of every field of the shader's `struct Params`. */
   readonly params?: Readonly<Record<string, number>>;
   /** Operand of every binding the shader declares, by name. */
-  readonly bindings: Readonly<Record<string, Binding>>;
+  readonly bindings: Readonly<Record<string, Operand>>;
   readonly workgroups: readonly [number, number, number];
   /** Arithmetic that the result takes, a multiply-add as two; left out where reading and writing is all the work. */
   readonly flops?: number;
@@ -126,6 +116,11 @@ export function elements(shape: Shape): number {
   return shape.reduce((product, side) => product * side, 1);
 }
 
+/** Of an operand in memory: whole words, since WebGPU binds and copies no less. */
+export function byteSize({ shape, dtype }: Operand): number {
+  return 4 * Math.ceil((elements(shape) * (dtype === "f16" ? 2 : 4)) / 4);
+}
+
 /** Threads of a workgroup in shaders that walk a flat index. */
 export const FLAT_WORKGROUP = 64;
 const GRID_ROW = 32768;
@@ -177,8 +172,4 @@ export function vectorOf(width: 1 | 4, type: "f32" | "u32" = "f32"): string {
 export function vectors(run: number) {
   const width = vectorWidth(run);
   return { Values: vectorOf(width), WIDTH: `${width}u` };
-}
-
-export function isSlice(binding: Binding): binding is Slice {
-  return "operand" in binding;
 }

@@ -1,5 +1,5 @@
 /** Four channels side by side with a margin of zeros, `shaders/quads.wgsl`: what the kernels for CPU adapters read. */
-import { type Operand, type Recorder, vectorOf, vectorWidth } from "./kernel.js";
+import { type FloatStorage, type Operand, type Recorder, vectorOf, vectorWidth } from "./kernel.js";
 
 /** Zeros around a map. Faster to write where `left` is a multiple of 4. */
 export interface Margin {
@@ -15,7 +15,8 @@ export function quads(recorder: Recorder, maps: readonly Operand[], { top, left,
   const [N] = (maps[0] as Operand).shape as [number];
   const groups = maps.map(({ shape }) => Math.ceil((shape[1] as number) / 4));
   const all = groups.reduce((sum, count) => sum + count, 0);
-  const packed = recorder.scratch(`quads of ${maps.map(({ name }) => name).join()}`, [N, all, rows, columns, 4]);
+  const name = `quads of ${maps.map(({ name }) => name).join()}`;
+  const packed = recorder.scratch(name, [N, all, rows, columns, 4], quadType(maps));
   let first = 0;
   for (const [i, x] of maps.entries()) {
     const [, C, H, W] = x.shape as [number, number, number, number];
@@ -31,4 +32,9 @@ export function quads(recorder: Recorder, maps: readonly Operand[], { top, left,
     first += count;
   }
   return packed;
+}
+
+/** Halves where that loses nothing. */
+export function quadType(maps: readonly Operand[]): FloatStorage {
+  return maps.every(({ dtype }) => dtype === "f16") ? "f16" : "f32";
 }

@@ -7,8 +7,9 @@ import { ShapeError } from "../gpu/errors.js";
 import { bicubicResize } from "../graph/ops/bicubic.js";
 import { add, fill } from "../graph/ops/pointwise.js";
 import { Parameters } from "../graph/parameters.js";
-import { scope, type Tensor } from "../graph/tensor.js";
+import { scope, storedAs, type Tensor } from "../graph/tensor.js";
 import { SCALE } from "../image/pairs.js";
+import type { FloatStorage } from "../kernels/kernel.js";
 import { type MasaConfig, masaConfig } from "./config.js";
 import { Decoder, type Probe, type Warped } from "./decoder.js";
 import { Encoder } from "./encoder.js";
@@ -41,6 +42,11 @@ export interface MasaOptions {
   readonly fineIndex?: Tensor;
   /** `grad` computes most features again: training takes a third of the memory, and more time. Default false. */
   readonly recompute?: boolean;
+  /**
+   * How the reference's features and all of the decoder's are stored: most of the memory. `f16` halves it and costs a thousandth
+   * part of their values, for which there are no gradients. What is matched, and the result, has 32 bits. Default f32.
+   */
+  readonly storage?: FloatStorage;
   /** Sees intermediate tensors by name. */
   readonly probe?: Probe;
 }
@@ -73,14 +79,16 @@ export class Masa {
   /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
   forward({ lr, ref, refDown }: MasaInputs, options: MasaOptions = {}): MasaOutput {
     checkInputs(lr, ref, refDown);
-    const { path = "fused", recompute = false, probe = () => {} } = options;
+    const { path = "fused", recompute = false, storage = "f32", probe = () => {} } = options;
+    /** `scope`, where most of the memory goes. */
+    const large = <T>(name: string, build: () => T) => scope(name, () => storedAs(storage, build));
     const [height, width] = sides(lr);
     const sizes = { lr: [height, width], refDown: sides(refDown) } as const;
     const geometry =
       path === "dense" ? denseGeometry(sizes.lr, sizes.refDown) : matchGeometry({ ...sizes, ...this.config });
     const lrLevels = scope("encode lr", () => this.#encoder.forward(lr, recompute));
     const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown, recompute));
-    const refLevels = scope("encode ref", () => this.#encoder.forward(ref, recompute));
+    const refLevels = large("encode ref", () => this.#encoder.forward(ref, recompute));
     for (const [i, level] of lrLevels.entries()) probe(`enc(lr)/L${i + 1}`, level);
     probe("enc(ref_down)/L1", refDownLevel1);
     for (const [i, level] of refLevels.entries()) probe(`enc(ref)/L${i + 1}`, level);
@@ -92,14 +100,14 @@ export class Masa {
       this.config.reference
         ? extract(level, matches, geometry, scale, path)
         : fill([lr.shape[0] as number, this.config.channels, scale * height, scale * width], 0);
-    const warped: Warped = scope("extract", () => ({
+    const warped: Warped = large("extract", () => ({
       x4: warp(refLevels[0], 4),
       x2: warp(refLevels[1], 2),
       x1: warp(refLevels[2], 1),
     }));
     for (const [scaleName, tensor] of Object.entries(warped)) probe(`warp_ref/${scaleName}`, tensor);
 
-    const detail = scope("decode", () => this.#decoder.forward(lrLevels, warped, { probe, recompute }));
+    const detail = large("decode", () => this.#decoder.forward(lrLevels, warped, { probe, recompute }));
     const sr = scope("enlarge", () => add(detail, bicubicResize(lr, [SCALE * height, SCALE * width])));
     return { sr, matches, geometry };
   }

@@ -20,7 +20,7 @@ import {
 } from "../image/image.js";
 import { downscale, padCentred, padEnd, REF_MULTIPLE, SCALE, stackReferences } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
-import type { Shape } from "../kernels/kernel.js";
+import type { FloatStorage, Shape } from "../kernels/kernel.js";
 import { MASA } from "./config.js";
 import type { Masa, MasaInputs } from "./masa.js";
 import { extract } from "./matching.js";
@@ -47,6 +47,14 @@ export interface UpscaleOptions {
   readonly signal?: AbortSignal;
   /** Given, the network runs once to warm up, and a second time to be profiled. */
   readonly profiler?: Profiler;
+}
+
+/** What holds for all images that an `Upscaler` enlarges. */
+export interface UpscalerOptions {
+  /** How most features are stored (see `MasaOptions`); f16 takes half of the memory. Default f32. */
+  readonly storage?: FloatStorage | undefined;
+  /** Most bytes of GPU memory of its plans, besides the weights; what needs more goes without company. Default 256 MiB. */
+  readonly keptBytes?: number | undefined;
 }
 
 /** What an enlargement gives. */
@@ -111,8 +119,7 @@ const KEPT_BYTES = 256 * 2 ** 20;
 
 /**
  * `upscale` for many images, one after another: what is compiled for images of some sizes serves the next ones of the same
- * sizes. Its plans take at most `keptBytes` of GPU memory together, besides the weights; images that need more go without
- * company.
+ * sizes.
  */
 export class Upscaler {
   readonly #plans: PlanCache<keyof MasaInputs, "sr" | "matched" | "similarity">;
@@ -120,9 +127,9 @@ export class Upscaler {
   constructor(
     readonly device: Device,
     readonly masa: Masa,
-    keptBytes = KEPT_BYTES,
+    { storage, keptBytes = KEPT_BYTES }: UpscalerOptions = {},
   ) {
-    this.#plans = new PlanCache(device, (inputs) => upscaleGraph(masa, inputs), keptBytes);
+    this.#plans = new PlanCache(device, (inputs) => upscaleGraph(masa, inputs, storage), keptBytes);
   }
 
   /** The function `upscale`; await one call before the next. `onMemory` is told only of plans that are new. */
@@ -157,15 +164,15 @@ export class Upscaler {
 
 /**
  * Enlarges `lr` four times with what the references show. Alpha is enlarged bicubically; grey stays grey; 16 bits stay.
- * Throws `ImageError`, `LimitError`, `OutOfGpuMemoryError`, or the signal's reason.
+ * Throws `ImageError`, `LimitError` (also where the adapter lacks f16), `OutOfGpuMemoryError`, or the signal's reason.
  */
 export async function upscale(
   device: Device,
   masa: Masa,
   request: UpscaleRequest,
-  options?: UpscaleOptions,
+  { storage = "f32", ...options }: UpscaleOptions & Pick<UpscalerOptions, "storage"> = {},
 ): Promise<UpscaleResult> {
-  const upscaler = new Upscaler(device, masa);
+  const upscaler = new Upscaler(device, masa, { storage });
   try {
     return await upscaler.upscale(request, options);
   } finally {
@@ -174,9 +181,14 @@ export async function upscale(
 }
 
 /** The choices between variants of kernels that a request makes, for the tuner; takes no GPU memory. */
-export function upscaleChoices(device: Device, masa: Masa, request: UpscaleRequest): readonly PlanChoice[] {
+export function upscaleChoices(
+  device: Device,
+  masa: Masa,
+  request: UpscaleRequest,
+  storage?: FloatStorage,
+): readonly PlanChoice[] {
   const shapes = shapesOf(preparePair(request, masa.config.blockSize));
-  return plan(device, shapes, (inputs: MasaInputs) => upscaleGraph(masa, inputs)).choices;
+  return plan(device, shapes, (inputs: MasaInputs) => upscaleGraph(masa, inputs, storage)).choices;
 }
 
 function shapesOf({ lr, ref, refDown }: Omit<PreparedPair, "window">): Record<keyof MasaInputs, Shape> {
@@ -185,8 +197,8 @@ function shapesOf({ lr, ref, refDown }: Omit<PreparedPair, "window">): Record<ke
 }
 
 /** What `upscale` computes: the picture, the reference's pixels where they were matched, and each LR pixel's similarity. */
-export function upscaleGraph(masa: Masa, inputs: MasaInputs) {
-  const { sr, matches, geometry } = masa.forward(inputs);
+export function upscaleGraph(masa: Masa, inputs: MasaInputs, storage: FloatStorage = "f32") {
+  const { sr, matches, geometry } = masa.forward(inputs, { storage });
   const matched = scope("show matches", () => extract(inputs.ref, matches, geometry, SCALE));
   return { sr, matched, similarity: matches.fineScore };
 }

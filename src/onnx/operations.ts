@@ -114,6 +114,8 @@ function scaled(model: OnnxModel, x: string, factor: number): string {
 const LAYOUT = {
   reshape: row(({ model, inputs: [x], to: [shape] }) => reshaped(model, x, shape as Shape)),
   detach: row(({ inputs: [x] }) => x as string),
+  // How a number is stored on a GPU is no matter of the model.
+  cast: row(({ inputs: [x] }) => x as string),
   permute: row<{ readonly order: readonly number[] }>(({ model, inputs, attributes: { order } }) =>
     model.node("Transpose", inputs, { perm: order }),
   ),

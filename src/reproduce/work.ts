@@ -1,5 +1,5 @@
 /** What dispatches compute and move, from what kernels declare and bind. */
-import { type Binding, type Dispatch, elements, isSlice } from "../kernels/kernel.js";
+import { byteSize, type Dispatch } from "../kernels/kernel.js";
 
 export interface Work {
   readonly dispatches: number;
@@ -14,7 +14,7 @@ export const NOTHING: Work = { dispatches: 0, flops: 0, executed: 0, bytes: 0 };
 
 export function workOf({ flops = 0, executed = flops, bindings }: Dispatch): Work {
   // A kernel that lacks an optional operand binds another one in its place.
-  const bytes = [...new Set(Object.values(bindings))].reduce((sum, binding) => sum + bytesOf(binding), 0);
+  const bytes = [...new Set(Object.values(bindings))].reduce((sum, operand) => sum + byteSize(operand), 0);
   return { dispatches: 1, flops, executed, bytes };
 }
 
@@ -25,8 +25,4 @@ export function addWork(a: Work, b: Work): Work {
     executed: a.executed + b.executed,
     bytes: a.bytes + b.bytes,
   };
-}
-
-function bytesOf(binding: Binding): number {
-  return 4 * (isSlice(binding) ? binding.length : elements(binding.shape));
 }

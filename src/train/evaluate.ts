@@ -14,6 +14,7 @@ import { cropImage, fromTensor, type Image, toTensor } from "../image/image.js";
 import { psnrY, ssimY } from "../image/metrics.js";
 import type { TestPair } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
+import type { FloatStorage } from "../kernels/kernel.js";
 import type { Masa, MasaInputs } from "../masa/masa.js";
 import { readCase } from "./data/cases.js";
 import { DataError } from "./data/errors.js";
@@ -29,6 +30,8 @@ export interface CaseSelection {
 
 /** How an evaluation is watched and stopped. */
 export interface EvaluateOptions {
+  /** How the network stores most features (see `MasaOptions`). Default f32. */
+  readonly storage?: FloatStorage | undefined;
   readonly signal?: AbortSignal | undefined;
   /** After each case. */
   readonly onCase?: ((result: CaseResult, done: number, total: number) => void) | undefined;
@@ -140,9 +143,9 @@ async function score(
   masa: Masa,
   tests: Iterable<PreparedCase> | AsyncIterable<PreparedCase>,
   total: number,
-  { signal, onCase, onImage }: EvaluateOptions,
+  { storage = "f32", signal, onCase, onImage }: EvaluateOptions,
 ): Promise<CaseResults> {
-  const network = new Network(device, masa);
+  const network = new Network(device, masa, storage);
   const cases: CaseResult[] = [];
   try {
     signal?.throwIfAborted();
@@ -166,9 +169,9 @@ async function score(
 class Network {
   readonly #plans: PlanCache<keyof MasaInputs, "sr" | "similarity">;
 
-  constructor(device: Device, masa: Masa) {
+  constructor(device: Device, masa: Masa, storage: FloatStorage) {
     const build = (inputs: MasaInputs) => {
-      const { sr, matches } = masa.forward(inputs);
+      const { sr, matches } = masa.forward(inputs, { storage });
       return { sr, similarity: matches.fineScore };
     };
     this.#plans = new PlanCache(device, build, 0);

@@ -24,7 +24,7 @@ const devices: Device[] = [];
 async function open(keptBytes?: number): Promise<Upscaler> {
   const device = await openDevice({}, { ...nodePlatform, warn: () => {} });
   devices.push(device);
-  return new Upscaler(device, await untrainedMasa(device, NETWORK, 1), keptBytes);
+  return new Upscaler(device, await untrainedMasa(device, NETWORK, 1), { keptBytes });
 }
 
 /** Pairs of noise, whose LR images have these sizes; the first has a true image. */

@@ -113,6 +113,14 @@ describe("masa evaluate", () => {
     expect([protocol, results[0]?.level, results[0]?.cases.length]).to.deep.equal(["cufed5-multi", "all", 1]);
   });
 
+  it("stores features in 16 bits where that is wanted, and says so", async () => {
+    const { code, stdout, stderr } = await evaluate("--data CUFED5 --limit 1 --half --json r.json");
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.match(/^storage {2}features in 16 bits$/m);
+    expect(report("r.json")).to.include({ storage: "f16" });
+    rmSync(at("r.json"));
+  });
+
   it("takes the level asked for, or each, with a table of the means", async () => {
     const one = await evaluate("--data CUFED5 --level 2 --json two.json");
     const { code, stdout, stderr } = await evaluate("--data CUFED5 --level each --json r.json --save out");

@@ -40,6 +40,7 @@ describe("masa tune", () => {
       [["--budget", "0"], /Give a whole number, 1 or more/],
       [["--batch", "2"], /--batch belongs to --train/],
       [["--train", "--lr", "8x8"], /--lr belongs to no training/],
+      [["--train", "--half"], /--half belongs to no training/],
       [["--train", "--batch", "3", "--micro-batch", "2"], /microBatch is 2, which does not divide batch, 3/],
       [["--train", "--preset", "huge"], /Allowed choices are/],
     ];

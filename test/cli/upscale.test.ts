@@ -247,6 +247,16 @@ describe("masa upscale", () => {
       }
     });
 
+    it("with features in 16 bits, in less memory", async () => {
+      const bytes = (stdout: string) => {
+        const [, count, unit] = /^memory +([\d.]+) ([KM])iB of GPU memory$/m.exec(stdout) ?? [];
+        return Number(count) * (unit === "M" ? 1024 : 1);
+      };
+      const whole = await enlarges("grey16.png", ["ref.png"]);
+      const half = await enlarges("grey16.png", ["ref.png"], "--half");
+      expect(bytes(half.stdout)).to.be.within(0.3 * bytes(whole.stdout), 0.9 * bytes(whole.stdout));
+    });
+
     it("and tells where the time went", async () => {
       const { stdout } = await enlarges("grey16.png", ["tiny.png"], "--profile", "trace.json");
       expect(stdout).to.match(/^profile +\d+ dispatches, [\d.]+ ms a run by .*, 1 run$/m);

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { ShaderError } from "../../src/gpu/errors.js";
-import { packParams, setConstants, shaderInterface } from "../../src/gpu/shader.js";
+import { packParams, setConstants, shaderInterface, storeHalves } from "../../src/gpu/shader.js";
 
 const WGSL = `
 // @group(0) @binding(9) var<storage, read> commented: array<f32>;
@@ -40,6 +40,23 @@ describe("shader text", () => {
 
   it("replaces the type that an alias stands for", () => {
     expect(setConstants("test", WGSL, { Value: "vec4f" })).to.contain("alias Value = vec4f;");
+  });
+
+  it("stores bindings in 16 bits, whatever their aliases stand for, and asks for f16 only then", () => {
+    const text =
+      "// two\nalias StoredX = f32;\nalias StoredHeld = Values;\nalias Values = vec4f;\nalias StoredY = Values;";
+    expect(storeHalves("test", text, [])).to.equal(text);
+    expect(storeHalves("test", text, ["x", "held"])).to.equal(
+      `enable f16; ${text.replace("X = f32", "X = f16").replace("Held = Values", "Held = vec4h")}`,
+    );
+    const vectors = setConstants("test", text, { Values: "vec4<f32>" });
+    expect(storeHalves("test", vectors, ["y"]))
+      .to.contain("alias StoredY = vec4<f16>;")
+      .and.contain("alias Values = vec4<f32>");
+    expect(() => storeHalves("test", text, ["z"])).to.throw(
+      ShaderError,
+      "shader test has no 16 bits for z. Declare 'alias StoredZ = f32;' or cast",
+    );
   });
 
   it("refuses a constant that the shader does not declare", () => {

@@ -38,7 +38,7 @@ import { top1 } from "../../src/graph/ops/top1.js";
 import { unfold } from "../../src/graph/ops/unfold.js";
 import { windowOrigin } from "../../src/graph/ops/window_origin.js";
 import { normal, ones, Parameters } from "../../src/graph/parameters.js";
-import { constant, input, type Tensor, trace } from "../../src/graph/tensor.js";
+import { cast, constant, input, type Tensor, trace } from "../../src/graph/tensor.js";
 import { detach, reshape } from "../../src/graph/view.js";
 import type { Shape } from "../../src/kernels/kernel.js";
 import type { MasaConfig } from "../../src/masa/config.js";
@@ -104,6 +104,7 @@ export const CASES: Readonly<Record<string, OnnxCase>> = {
     build: ({ x }) => ({ ...top1(expand(x!, [2, 5])) }),
   },
   reshape: of({ x: [2, 3, 4] }, ({ x }) => reshape(x, [6, 4])),
+  cast: of({ x: [2, 3] }, ({ x }) => cast(sign(x), "f16")),
   detach: of({ x: [2, 3] }, ({ x }) => detach(x)),
   permute: of({ x: [2, 3, 4, 5] }, ({ x }) => permute(x, [2, 0, 3, 1])),
   concat: of({ a: [2, 3], b: [2, 1], c: [2, 2] }, ({ a, b, c }) => concat([a, b, c], 1)),

@@ -6,17 +6,20 @@
  *  3. the reference gradient against central differences of the reference, along random directions;
  *  4. for inputs in which the operation is linear, the adjoint identity ⟨J v, u⟩ = ⟨v, Jᵀ u⟩ on the GPU.
  *
- * 1, 2 and 4 hold for every variant of the kernels that can be chosen here.
+ * 1, 2 and 4 hold for every variant of the kernels that can be chosen here. An operation that takes 16 bits (`Operation.halves`)
+ * passes 1 on further shapes so stored, with inputs that a half holds exactly.
  *
  * 1 and 2 use the error bound of a float32 sum of K products, 4·√K·2⁻²⁴·Σ|terms|: the √K is how rounding errors of
  * random sign add up, the 4 is a margin for WGSL's looser division and square root. Σ|terms| is what the reference
- * gives for the absolute values of its inputs, or what the test names where the operation is not multilinear.
+ * gives for the absolute values of its inputs, or what the test names where the operation is not multilinear. An output in 16
+ * bits adds one of WGSL's roundings: 2⁻¹⁰ of the value, up or down, or 2⁻¹⁴ where a number below that becomes 0.
  */
 import { expect } from "chai";
 import { grad } from "../../src/graph/grad.js";
 import { compile } from "../../src/graph/plan.js";
-import { input, type Tensor } from "../../src/graph/tensor.js";
+import { cast, input, storedAs, type Tensor, trace } from "../../src/graph/tensor.js";
 import { map, type NdArray, ndarray } from "../../src/reference/array.js";
+import { roundToHalf } from "../../src/reference/cast.js";
 import { testDevice } from "../device.js";
 import { errorScale, everyVariant, type Turn, taken } from "./variants.js";
 
@@ -26,6 +29,8 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 export interface OperationCheck<A> {
   /** How many random cases; default 50. */
   readonly cases?: number;
+  /** How many of them with tensors in 16 bits; default 8. */
+  readonly halfCases?: number;
   /** Draws inputs and attributes. Integer inputs are named in `integers`. */
   sample(random: Random, i: number): { inputs: Arrays; attributes: A };
   readonly integers?: readonly string[];
@@ -52,6 +57,67 @@ export function checkOperation<A>(name: string, check: OperationCheck<A>): void 
     const { inputs, attributes } = check.sample(random, i);
     it(`${name} ${describeCase(inputs, attributes)}`, () => checkCase(check, inputs, attributes, random));
   }
+  for (let i = 0; i < (check.halfCases ?? 8); i++) {
+    const { inputs, attributes } = check.sample(new Random(`${name} in 16 bits ${i}`), i);
+    if (!takesHalves(check, inputs, attributes)) return;
+    const stored = STORED[i % STORED.length] as Stored;
+    const how = `${Object.keys(inputs).filter((_, at) => stored.input(at))} in 16 bits${stored.outputs ? ", outputs too" : ""}`;
+    it(`${name} ${describeCase(inputs, attributes)}: ${how}`, () => checkHalves(check, inputs, attributes, stored));
+  }
+}
+
+/** What is stored in 16 bits. */
+interface Stored {
+  input(at: number): boolean;
+  readonly outputs: boolean;
+}
+
+const STORED: readonly Stored[] = [
+  { input: () => true, outputs: true },
+  { input: () => true, outputs: false },
+  { input: (at) => at % 2 === 0, outputs: true },
+  { input: (at) => at % 2 === 1, outputs: true },
+];
+
+/** Whether what is checked is one operation, not several, and one that takes 16 bits. */
+function takesHalves<A>(check: OperationCheck<A>, inputs: Arrays, attributes: A): boolean {
+  const { nodes } = trace(() => {
+    const specs = Object.entries(specsOf(check, inputs));
+    check.graph(
+      Object.fromEntries(specs.map(([name, { shape, dtype }]) => [name, input(name, shape, dtype)])),
+      attributes,
+    );
+  }).graph;
+  return nodes.length === 1 && nodes[0]?.operation.halves !== undefined;
+}
+
+async function checkHalves<A>(check: OperationCheck<A>, given: Arrays, attributes: A, stored: Stored): Promise<void> {
+  const half = (name: string) => !check.integers?.includes(name) && stored.input(Object.keys(given).indexOf(name));
+  const inputs = mapValues(given, (x, name) => (half(name) ? roundToHalf(x) : x));
+  const expected = check.reference(inputs, attributes);
+  const unit = 4 * Math.sqrt(check.terms(inputs, attributes)) * 2 ** -24;
+  const magnitude =
+    check.magnitude?.(inputs, attributes) ??
+    check.reference(
+      mapValues(inputs, (x) => map(x, Math.abs)),
+      attributes,
+    );
+  let halves: string[] = [];
+  const build = (tensors: Tensors): Tensors => {
+    const casted = mapValues(tensors, (tensor, name) => (half(name) ? cast(tensor, "f16") : tensor));
+    const outputs = storedAs(stored.outputs ? "f16" : "f32", () => check.graph(casted, attributes));
+    halves = Object.keys(outputs).filter((name) => outputs[name]?.dtype === "f16");
+    return outputs;
+  };
+  const runs = await everyVariant((choices) => runOnGpu(check, inputs, {}, build, choices));
+  for (const run of runs)
+    for (const output of Object.keys(expected))
+      compare(output, run, expected, magnitude, unit, halves.includes(output) ? halfRounding : undefined);
+}
+
+/** Of a value that becomes a half. */
+function halfRounding(value: number): number {
+  return 2 ** -10 * Math.abs(value) + 2 ** -14;
 }
 
 async function checkCase<A>(check: OperationCheck<A>, inputs: Arrays, attributes: A, random: Random): Promise<void> {
@@ -59,7 +125,7 @@ async function checkCase<A>(check: OperationCheck<A>, inputs: Arrays, attributes
   const upstream = mapValues(expected, ({ shape }) => random.array(shape));
   const gradients = check.gradient?.(inputs, upstream, attributes) ?? {};
   const runs = await everyVariant((choices) =>
-    runOnGpu(check, inputs, upstream, attributes, Object.keys(gradients), choices),
+    runOnGpu(check, inputs, upstream, withGradients(check, attributes, upstream, Object.keys(gradients)), choices),
   );
   const unit = 4 * Math.sqrt(check.terms(inputs, attributes)) * 2 ** -24;
   const absolute = mapValues(inputs, (x) => map(x, Math.abs));
@@ -83,22 +149,13 @@ interface Run extends Turn {
   readonly got: Record<string, ArrayLike<number>>;
 }
 
-/** Runs forward and gradient on the GPU: outputs under their names, gradients under `d` + input. */
-async function runOnGpu<A>(
-  check: OperationCheck<A>,
-  inputs: Arrays,
-  upstream: Arrays,
-  attributes: A,
-  wrt: string[],
-  choices: ReadonlyMap<string, string>,
-): Promise<Run> {
-  const device = await testDevice();
-  const integer = (name: string) => check.integers?.includes(name) ?? false;
-  const specs = mapValues(inputs, ({ shape }, name) => ({
-    shape,
-    dtype: integer(name) ? ("i32" as const) : ("f32" as const),
-  }));
-  const build = (tensors: Tensors): Tensors => {
+function specsOf<A>({ integers = [] }: OperationCheck<A>, inputs: Arrays) {
+  return mapValues(inputs, ({ shape }, name) => ({ shape, dtype: integers.includes(name) ? "i32" : "f32" }) as const);
+}
+
+/** The operation and its gradients: outputs under their names, gradients under `d` + input. */
+function withGradients<A>(check: OperationCheck<A>, attributes: A, upstream: Arrays, wrt: readonly string[]) {
+  return (tensors: Tensors): Tensors => {
     const outputs = check.graph(tensors, attributes);
     const names = Object.keys(upstream).filter((name) => outputs[name]?.dtype === "f32");
     if (wrt.length === 0) return outputs;
@@ -110,10 +167,20 @@ async function runOnGpu<A>(
     );
     return { ...outputs, ...Object.fromEntries(wrt.map((name, i) => [`d${name}`, dxs[i] as Tensor])) };
   };
-  const plan = await compile(device, specs, build, { choices });
+}
+
+async function runOnGpu<A>(
+  check: OperationCheck<A>,
+  inputs: Arrays,
+  upstream: Arrays,
+  build: (tensors: Tensors) => Tensors,
+  choices: ReadonlyMap<string, string>,
+): Promise<Run> {
+  const specs = specsOf(check, inputs);
+  const plan = await compile(await testDevice(), specs, build, { choices });
   try {
     const data = mapValues(inputs, ({ data }, name) =>
-      integer(name) ? Int32Array.from(data) : Float32Array.from(data),
+      specs[name]?.dtype === "i32" ? Int32Array.from(data) : Float32Array.from(data),
     );
     const ups = Object.entries(upstream).map(([name, { data }]) => [`upstream ${name}`, Float32Array.from(data)]);
     return { got: await plan.run({ ...data, ...Object.fromEntries(ups) }), choices: plan.choices };
@@ -122,13 +189,20 @@ async function runOnGpu<A>(
   }
 }
 
-function compare(name: string, run: Run, expected: Arrays, magnitude: Arrays, unit: number) {
+function compare(
+  name: string,
+  run: Run,
+  expected: Arrays,
+  magnitude: Arrays,
+  unit: number,
+  storing = (_value: number) => 0,
+) {
   const { data, shape } = expected[name] as NdArray;
   const values = run.got[name] as ArrayLike<number>;
   expect(values.length, `elements of ${name}`).to.equal(data.length);
   const scale = errorScale(run, (magnitude[name] as NdArray).data);
   for (let i = 0; i < data.length; i++) {
-    const bound = unit * scale(i) + 1e-30;
+    const bound = unit * scale(i) + storing(data[i] as number) + 1e-30;
     const error = Math.abs((values[i] as number) - (data[i] as number));
     if (!(error <= bound))
       expect.fail(

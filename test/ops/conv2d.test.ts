@@ -173,6 +173,7 @@ const NETWORK: readonly [Sizes, (typeof WINDOWS)[number], readonly string[]][] =
 describe("conv2d", () => {
   checkOperation<Options>("conv2d", {
     cases: 30,
+    halfCases: 2,
     sample: (random, i) => {
       const window = WINDOWS[i % WINDOWS.length] as (typeof WINDOWS)[number];
       return { inputs: draw(random, randomSizes(random), window, []), attributes: windowOptions(window) };
@@ -186,6 +187,7 @@ describe("conv2d", () => {
 
   checkOperation<Options>("conv2d fused", {
     cases: 36,
+    halfCases: 4,
     sample: (random, i) => {
       const window = WINDOWS[i % WINDOWS.length] as (typeof WINDOWS)[number];
       const activation = [undefined, "relu", { leakyRelu: 0.2 }][i % 3] as Conv2dOptions["activation"];
@@ -202,6 +204,7 @@ describe("conv2d", () => {
 
   checkOperation<Options>("conv2d of the network", {
     cases: NETWORK.length,
+    halfCases: 4,
     sample: (random, i) => {
       const [sizes, window, more] = NETWORK[i] as (typeof NETWORK)[number];
       return { inputs: draw(random, sizes, window, more), attributes: windowOptions(window) };

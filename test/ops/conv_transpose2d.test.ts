@@ -52,6 +52,7 @@ const common = {
     { x, weight, bias }: Readonly<Record<string, Tensor>>,
     attributes: ConvTranspose2dOptions,
   ): Record<string, Tensor> => ({ y: convTranspose2d(x as Tensor, weight as Tensor, bias, attributes) }),
+  halfCases: 2,
   reference: (inputs: Arrays, attributes: ConvTranspose2dOptions): Arrays => ({
     y: map(linear(inputs, attributes), (v) => (v > 0 ? v : slopeOf(attributes) * v)),
   }),

@@ -3,8 +3,7 @@ import { ShapeError } from "../../src/gpu/errors.js";
 import { grad } from "../../src/graph/grad.js";
 import { gather } from "../../src/graph/ops/gather.js";
 import { compile } from "../../src/graph/plan.js";
-import { input, type Tensor, trace } from "../../src/graph/tensor.js";
-import type { Dtype } from "../../src/kernels/kernel.js";
+import { type HostType, input, type Tensor, trace } from "../../src/graph/tensor.js";
 import { map, type NdArray, ndarray } from "../../src/reference/array.js";
 import * as reference from "../../src/reference/gather.js";
 import { testDevice } from "../device.js";
@@ -53,7 +52,7 @@ describe("gather", () => {
 
   it("says what is wrong with an index or a shape", () => {
     const gathered =
-      (x: readonly number[], index: readonly number[], dtype: Dtype = "i32") =>
+      (x: readonly number[], index: readonly number[], dtype: HostType = "i32") =>
       () =>
         trace(() => gather(input("x", x), input("index", index, dtype)));
     expect(gathered([2, 3, 4], [2, 5])).not.to.throw();

@@ -160,7 +160,7 @@ async function batch(setup: Setup, count: number): Promise<string> {
     gpu.push(device.memory().peakBytes);
     rss.push(process.memoryUsage.rss());
   };
-  const open = () => Promise.resolve(new Upscaler(device, masa, 0));
+  const open = () => Promise.resolve(new Upscaler(device, masa, { keptBytes: 0 }));
   const { done } = await upscaleBatch(setup.path("batch"), pairs, { open, onPair });
   const [early, late, left] = [gpu[SIZES], gpu[count], device.memory().bytes];
   const figures = `${done} images of ${SIZES} sizes; GPU at most ${early} B in the first ${SIZES}, ${late} B in all; ${levelled(rss)}`;

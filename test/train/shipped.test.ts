@@ -31,8 +31,8 @@ describe("the shipped weights", () => {
   });
   after(() => masa.parameters.dispose());
 
-  const psnr = async (ref: string) => {
-    const { image } = await upscale(device, masa, { lr: await aloe("lr"), refs: [await aloe(ref)] });
+  const psnr = async (ref: string, storage: "f32" | "f16" = "f32") => {
+    const { image } = await upscale(device, masa, { lr: await aloe("lr"), refs: [await aloe(ref)] }, { storage });
     return psnrY(image, await aloe("hr"));
   };
 
@@ -43,10 +43,11 @@ describe("the shipped weights", () => {
     expect(card).to.include(masa.parameters.count.toLocaleString("en-US"));
   });
 
-  it("enlarge the demo's picture better than bicubic, and lose next to nothing by 16 bits", async () => {
+  it("enlarge the demo's picture better than bicubic, and lose next to nothing by 16 bits for features or weights", async () => {
     const [lr, hr] = [await aloe("lr"), await aloe("hr")];
     const trained = await psnr("ref");
     expect(trained).to.be.above(psnrY(resizeBicubic(lr, hr.width, hr.height), hr) + LEAST_GAIN);
+    expect(Math.abs((await psnr("ref", "f16")) - trained)).to.be.below(ROUNDING_COST);
     // Moves each weight by up to half a step of its 16 bits: as far as rounding to them can have moved it.
     for (const [k, variable] of masa.parameters.all.entries()) {
       const values = await masa.parameters.read(variable);

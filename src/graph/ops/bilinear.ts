@@ -23,6 +23,7 @@ interface Attributes {
 
 const operation: Operation<Attributes> = {
   name: NAME,
+  halves: { inputs: [0], outputs: [0] },
   outputs: ([x], { size }) => [{ shape: outputShape(x as Tensor, size) }],
   kernel: (recorder, [x], [y]) => {
     if (x && y) kernels.bilinear(recorder, x, y);

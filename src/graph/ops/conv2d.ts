@@ -51,6 +51,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
 
 const operation: Operation<Attributes> = {
   name: NAME,
+  halves: { inputs: [0, 3, 4], outputs: [0] },
   outputs: ([x, weight, bias, residual, concat], { window }) => [
     { shape: outputShape(x as Tensor, weight as Tensor, bias, residual, concat, window) },
   ],

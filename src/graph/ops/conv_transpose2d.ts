@@ -48,6 +48,7 @@ export function convTranspose2d(
 
 const operation: Operation<Attributes> = {
   name: NAME,
+  halves: { inputs: [0], outputs: [0] },
   outputs: ([x, weight, bias], attributes) => [{ shape: outputShape(x as Tensor, weight as Tensor, bias, attributes) }],
   kernel: (recorder, [x, weight, bias], [y], { window, slope }) => {
     if (x && weight && y) kernels.convTranspose2d(recorder, x, weight, bias, y, window, slope);

@@ -10,6 +10,7 @@ interface Attributes {
 
 const operation: Operation<Attributes> = {
   name: "instance_norm",
+  halves: { inputs: [0], outputs: [0] },
   outputs([x]) {
     const [N = 0, C = 0, ...plane] = x?.shape ?? [];
     if (!x || plane.length !== 2)

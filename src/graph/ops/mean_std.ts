@@ -7,6 +7,7 @@ import { fill } from "./pointwise.js";
 
 const operation: Operation<null> = {
   name: "mean_std",
+  halves: { inputs: [0], outputs: [] },
   outputs([x]) {
     const [N = 0, C = 0, H = 0, W = 0] = x?.shape ?? [];
     if (x?.shape.length !== 4) throw new ShapeError("mean_std", "x", `has shape [${x?.shape}], not [N, C, H, W]`);

@@ -51,6 +51,7 @@ function define(constant: kernels.PointwiseName): Operation<Attributes> {
   const gradient = gradients[constant];
   const base: Operation<Attributes> = {
     name,
+    halves: { inputs: [0, 1], outputs: [0] },
     outputs: ([a, b]) => [{ shape: broadcastShape(name, a as Tensor, b ?? (a as Tensor)) }],
     kernel: (recorder, [a, b], [y], { alpha }) => {
       if (a && y) kernels.pointwise(recorder, constant, a, b ?? a, y, alpha);

@@ -45,6 +45,7 @@ export function transfer(
 
 const operation: Operation<TransferOptions> = {
   name: NAME,
+  halves: { inputs: [0], outputs: [0] },
   outputs: (inputs, options) => [{ shape: outputShape(inputs as Tensor[], options) }],
   kernel: (recorder, [feature, score, ...matches], [y], options) => {
     if (feature && score && y) kernels.transfer(recorder, feature, score, y, operands(matches, options));
