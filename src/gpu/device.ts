@@ -24,6 +24,8 @@ export interface Platform {
   shader(name: string): string;
   /** Told once when the adapter is software. */
   warn(message: string): void;
+  /** What a user can do where there is no adapter, for the error. */
+  readonly noAdapterAdvice: string;
 }
 
 /** Which adapter a device is opened on, and how much of it is used. */
@@ -146,7 +148,7 @@ export class Device {
   /** Asks `platform` for an adapter and opens a device on it. Throws `NoAdapterError`, `LimitError`. */
   static async open(platform: Platform, options: DeviceOptions = {}): Promise<Device> {
     const instance = await platform.gpu(options.adapter);
-    const adapter = await requestAdapter(instance, options);
+    const adapter = await requestAdapter(instance, options, platform.noAdapterAdvice);
     const info = describeAdapter(adapter);
     const limits = Object.fromEntries(LIMITS.map((name) => [name, options.limits?.[name] ?? adapter.limits[name]]));
     for (const name of LIMITS) {
@@ -273,7 +275,10 @@ export class Device {
   /** Resolves when everything submitted so far is done. */
   async finish(): Promise<void> {
     this.check();
-    await this.gpu.queue.onSubmittedWorkDone();
+    await this.gpu.queue.onSubmittedWorkDone().catch((error: unknown) => {
+      this.check();
+      throw lostError(`waiting for it failed: ${error instanceof Error ? error.message : error}`);
+    });
     this.check();
   }
 
@@ -365,18 +370,18 @@ function lostError(what: string): DeviceLostError {
   );
 }
 
-async function requestAdapter(instance: GPU, { adapter: wanted, powerPreference }: DeviceOptions): Promise<GPUAdapter> {
+async function requestAdapter(
+  instance: GPU,
+  { adapter: wanted, powerPreference }: DeviceOptions,
+  advice: string,
+): Promise<GPUAdapter> {
   const adapter = await instance.requestAdapter(powerPreference ? { powerPreference } : {}).catch(() => null);
   if (!adapter)
-    throw new NoAdapterError(wanted ? `no GPU adapter like '${wanted}'` : "no GPU adapter was found", NO_ADAPTER);
+    throw new NoAdapterError(wanted ? `no GPU adapter like '${wanted}'` : "no GPU adapter was found", advice);
   if (/\bnull\b/i.test(`${adapter.info.description} ${adapter.info.device} ${adapter.info.vendor}`))
-    throw new NoAdapterError("only Dawn's null backend was found, which computes nothing", NO_ADAPTER);
+    throw new NoAdapterError("only Dawn's null backend was found, which computes nothing", advice);
   return adapter;
 }
-
-/** The remedy where a machine has no adapter. */
-export const NO_ADAPTER =
-  "'masa doctor' lists what this machine has; on Debian and Ubuntu 'npm run setup' installs a software driver";
 
 /** What an adapter tells of itself. */
 export function describeAdapter(adapter: GPUAdapter): AdapterInfo {

@@ -10,10 +10,15 @@ export interface PlanProgress {
   readonly stage: string;
   readonly done: number;
   readonly total: number;
+  /** Of the whole run's work, 0 to 1, how much is done: an estimate by arithmetic and bytes moved. */
+  readonly share: number;
 }
 
 /** Commands of one stage, of which `done` out of `total` come before. */
-export interface StageBatch extends Batch, PlanProgress {}
+export interface StageBatch extends Batch, PlanProgress {
+  /** `share` when they are done. */
+  readonly shareAfter: number;
+}
 
 const MOST_DISPATCHES = 64;
 /** FLOP of a batch, unless one dispatch alone has more: a third of a second for a GPU that does 50 GFLOP/s. */
@@ -22,25 +27,31 @@ const MOST_WORK = 2 ** 34;
 /** Cuts the commands of `dispatches` into batches. */
 export function batchesOf(commands: readonly Command[], dispatches: readonly PlannedDispatch[]): StageBatch[] {
   const stages = dispatches.map(({ scope }) => scope.split(".")[0] as string);
+  const work = dispatches.map(workOf);
+  const all = work.reduce((sum, one) => sum + one, 0);
   const batches: StageBatch[] = [];
+  let before = 0;
   for (let first = 0, end = 0; first < commands.length; first = end) {
     const stage = stages[first] as string;
     while (stages[end] === stage) end++;
     for (let from = first, to = first; from < end; from = to) {
-      to = batchEnd(dispatches, from, end);
-      batches.push({ stage, done: from - first, total: end - first, commands: commands.slice(from, to) });
+      to = batchEnd(work, from, end);
+      const after = work.slice(from, to).reduce((sum, one) => sum + one, before);
+      const shares = all > 0 ? { share: before / all, shareAfter: after / all } : { share: 0, shareAfter: 1 };
+      batches.push({ stage, done: from - first, total: end - first, ...shares, commands: commands.slice(from, to) });
+      before = after;
     }
   }
   return batches;
 }
 
 /** Where the batch that begins at `first` ends. */
-function batchEnd(dispatches: readonly PlannedDispatch[], first: number, end: number): number {
+function batchEnd(work: readonly number[], first: number, end: number): number {
   const most = Math.min(end, first + MOST_DISPATCHES);
-  let work = 0;
+  let sum = 0;
   for (let i = first; i < most; i++) {
-    work += workOf(dispatches[i] as PlannedDispatch);
-    if (i > first && work > MOST_WORK) return i;
+    sum += work[i] as number;
+    if (i > first && sum > MOST_WORK) return i;
   }
   return most;
 }

@@ -278,11 +278,12 @@ export class Plan<In extends string = string, Out extends string = string> {
     if (!onProgress && !signal) return await this.#device.submit(this.#batches, timestamps);
     for (const batch of this.#batches) {
       signal?.throwIfAborted();
-      onProgress?.({ stage: batch.stage, done: batch.done, total: batch.total });
+      const { stage, total, share, shareAfter } = batch;
+      onProgress?.({ stage, done: batch.done, total, share });
       await this.#device.submit([batch], timestamps);
       await this.#device.finish();
       const done = batch.done + batch.commands.length;
-      if (done === batch.total) onProgress?.({ stage: batch.stage, done, total: batch.total });
+      if (done === total) onProgress?.({ stage, done, total, share: shareAfter });
     }
     signal?.throwIfAborted();
   }

@@ -10,7 +10,7 @@ import { SCALE } from "../image/pairs.js";
 import type { MatchGeometry } from "./geometry.js";
 import type { Masa, MasaInputs } from "./masa.js";
 import { extract, type Matches } from "./matching.js";
-import { type PreparedPair, preparePair, type UpscaleRequest } from "./upscale.js";
+import { type Match, preparePair, type UpscaleRequest } from "./upscale.js";
 
 /** Mean and standard deviation of every channel of three feature maps, at one of the decoder's scales. */
 export interface AdaptationStatistics {
@@ -32,14 +32,8 @@ export interface Dumped {
   readonly data: Data;
 }
 
-export interface Explanation {
-  /** What the network was given. All pictures and positions are those of these padded images. */
-  readonly pair: PreparedPair;
-  readonly geometry: MatchGeometry;
-  readonly matches: Readonly<Record<Exclude<keyof Matches, "coarseScore" | "fineScore">, Int32Array>> & {
-    readonly coarseScore: Float32Array;
-    readonly fineScore: Float32Array;
-  };
+/** All pictures are those of the padded images. */
+export interface Explanation extends Match {
   readonly result: Image;
   /** The reference's pixels, each where it was matched, at full strength. */
   readonly warped: Image;
@@ -105,7 +99,7 @@ export async function explain(
     return {
       pair,
       geometry: geometry as MatchGeometry,
-      matches: matches as unknown as Explanation["matches"],
+      matches: matches as unknown as Match["matches"],
       result: picture("sr"),
       warped: picture("warped"),
       statistics: SCALES.map((scale) => readStatistics(found, scale)),
@@ -156,7 +150,7 @@ function readStatistics(found: Readonly<Record<string, Data>>, scale: 1 | 2 | 4)
 
 /** Where in Ref↓ an LR pixel was matched, in pixels: the centre of the matched patch. */
 export function matchedPosition(
-  { geometry: { blocks, block, window, refDown }, matches }: Pick<Explanation, "geometry" | "matches">,
+  { geometry: { blocks, block, window, refDown }, matches }: Pick<Match, "geometry" | "matches">,
   x: number,
   y: number,
 ): readonly [x: number, y: number] {
@@ -173,7 +167,7 @@ export function matchedPosition(
 
 /** The similarity of an LR pixel's match. */
 export function matchedScore(
-  { geometry: { blocks, block }, matches }: Pick<Explanation, "geometry" | "matches">,
+  { geometry: { blocks, block }, matches }: Pick<Match, "geometry" | "matches">,
   x: number,
   y: number,
 ): number {

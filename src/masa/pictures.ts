@@ -5,7 +5,9 @@
 import { createImage, cropImage, type Image, toBitDepth, toRgb } from "../image/image.js";
 import { SCALE } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
-import { type Explanation, matchedPosition, matchedScore } from "./explain.js";
+import type { Box } from "../image/zoom.js";
+import { matchedPosition, matchedScore } from "./explain.js";
+import type { Match } from "./upscale.js";
 
 export type Colour = readonly [red: number, green: number, blue: number];
 
@@ -54,16 +56,16 @@ export function scaleColour(value: number, low: number, high: number): Colour {
 }
 
 /** LR as it is, four times as large, without its padding. */
-export function enlargedLr({ pair: { lr, window } }: Explanation): Image {
+export function enlargedLr({ pair: { lr, window } }: Match): Image {
   const large = eightBits(resizeBicubic(lr, SCALE * lr.width, SCALE * lr.height));
   return withoutPadding(large, window);
 }
 
 /** LR, each block tinted with the colour of the position that its coarse match has found. */
-export function tintedBlocks(explanation: Explanation): Image {
-  const { geometry, matches } = explanation;
+export function tintedBlocks(match: Match): Image {
+  const { geometry, matches } = match;
   const [ky, kx] = geometry.block;
-  return paintLr(explanation, (x, y) => {
+  return paintLr(match, (x, y) => {
     const index = matches.coarseIndex[Math.floor(y / ky) * geometry.blocks[1] + Math.floor(x / kx)] as number;
     const [height, width] = geometry.refDown;
     return colourAt(index % width, Math.floor(index / width), width, height);
@@ -74,40 +76,78 @@ export function tintedBlocks(explanation: Explanation): Image {
  * How each pixel's fine match lies beside its block's coarse one: white where it moved along with the block, else a hue for
  * the direction and a strength for the distance, full at half a window.
  */
-export function deviations(explanation: Explanation): Image {
-  const { geometry, matches } = explanation;
+export function deviations(match: Match): Image {
+  const { geometry, matches } = match;
   const [ky, kx] = geometry.block;
   const most = Math.max(...geometry.window) / 2;
   const colour = (x: number, y: number) => {
     const index = matches.coarseIndex[Math.floor(y / ky) * geometry.blocks[1] + Math.floor(x / kx)] as number;
     const width = geometry.refDown[1];
-    const [ownX, ownY] = matchedPosition(explanation, x, y);
+    const [ownX, ownY] = matchedPosition(match, x, y);
     const dx = ownX - (index % width) - ((x % kx) - Math.floor(kx / 2));
     const dy = ownY - Math.floor(index / width) - ((y % ky) - Math.floor(ky / 2));
     return directionColour(dx / most, dy / most);
   };
-  return paintLr(explanation, colour, 1);
+  return paintLr(match, colour, 1);
 }
 
 /** The reference with the colours of its positions. */
-export function tintedReference({ pair: { ref } }: Explanation): Image {
+export function tintedReference({ pair: { ref } }: Match): Image {
   return paint(eightBits(ref), (x, y) => positionColour(x / (ref.width - 1), y / (ref.height - 1)), TINT);
 }
 
 /** The fine match's similarity of each pixel; and the range that the colours stand for. */
-export function similarityMap(explanation: Explanation): { image: Image; low: number; high: number } {
-  const { fineScore } = explanation.matches;
+export function similarityMap(match: Match): { image: Image; low: number; high: number } {
+  const { fineScore } = match.matches;
   const [low, high] = fineScore.reduce(
     ([least, most], score) => [Math.min(least, score), Math.max(most, score)] as const,
     [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] as const,
   );
-  const image = paintLr(explanation, (x, y) => scaleColour(matchedScore(explanation, x, y), low, high), 1);
+  const image = paintLr(match, (x, y) => scaleColour(matchedScore(match, x, y), low, high), 1);
   return { image, low, high };
 }
 
 /** A picture of the size of the result, without what LR's padding added. */
-export function withoutPadding(image: Image, { left, top, width, height }: Explanation["pair"]["window"]): Image {
+export function withoutPadding(image: Image, { left, top, width, height }: Match["pair"]["window"]): Image {
   return cropImage(image, SCALE * left, SCALE * top, SCALE * width, SCALE * height);
+}
+
+/** A block and where its coarse match has found it. */
+export interface BlockMatch {
+  /** The block in the result, in its pixels; it may begin outside, in what LR's padding added. */
+  readonly block: Box;
+  /** The window that its pixels were searched in, in the reference's pixels; it may reach over its end, and goes on at its beginning. */
+  readonly window: Box;
+  /** The centre of what was found, in the reference's pixels. */
+  readonly found: readonly [x: number, y: number];
+  /** Mean cosine similarity of its pixels' matches. */
+  readonly similarity: number;
+}
+
+/** What is known of the block in this row and column. */
+export function blockMatch({ geometry, matches, pair }: Match, row: number, column: number): BlockMatch {
+  const b = row * geometry.blocks[1] + column;
+  const [ky, kx] = geometry.block;
+  const index = matches.coarseIndex[b] as number;
+  const place = (position: number) => SCALE * (position + 0.5);
+  const [left, top] = [matches.originX, matches.originY].map((origin) => SCALE * Math.max(0, origin[b] as number));
+  const scores = matches.fineScore.subarray(b * ky * kx, (b + 1) * ky * kx);
+  return {
+    block: {
+      left: SCALE * (column * kx - pair.window.left),
+      top: SCALE * (row * ky - pair.window.top),
+      width: SCALE * kx,
+      height: SCALE * ky,
+    },
+    window: {
+      left: left as number,
+      top: top as number,
+      width: SCALE * geometry.window[1],
+      height: SCALE * geometry.window[0],
+    },
+    found: [place(index % geometry.refDown[1]), place(Math.floor(index / geometry.refDown[1]))],
+    similarity: scores.reduce((sum, score) => sum + score, 0) / scores.length,
+  };
 }
 
 /** Blocks along a side that get a line: as many as an eye can follow. */
@@ -118,31 +158,26 @@ const GAP = 24;
  * LR and the reference side by side; and, as SVG to be laid over them, lines from some blocks, spread evenly, to where
  * their coarse match has found them, with the windows that were searched there.
  */
-export function matchLines(explanation: Explanation): { readonly image: Image; readonly lines: string } {
-  const { geometry, matches, pair } = explanation;
-  const [left, ref] = [enlargedLr(explanation), eightBits(pair.ref)];
+export function matchLines(match: Match): { readonly image: Image; readonly lines: string } {
+  const { geometry, pair } = match;
+  const [left, ref] = [enlargedLr(match), eightBits(pair.ref)];
   const scale = left.height / ref.height;
   const right = resizeBicubic(ref, Math.max(1, Math.round(scale * ref.width)), left.height);
-  const [py, px] = geometry.blocks;
-  const [ky, kx] = geometry.block.map((side) => SCALE * side) as [number, number];
+  const offset = left.width + GAP;
   const marks: string[] = [];
-  for (const by of spread(py)) {
-    for (const bx of spread(px)) {
-      const b = by * px + bx;
-      const index = matches.coarseIndex[b] as number;
-      const [x, y] = [index % geometry.refDown[1], Math.floor(index / geometry.refDown[1])];
-      const colour = `rgb(${colourAt(x, y, geometry.refDown[1], geometry.refDown[0]).map(Math.round)})`;
-      const [fromX, fromY] = [bx * kx - SCALE * pair.window.left, by * ky - SCALE * pair.window.top];
-      const inRef = (position: number) => scale * SCALE * position;
-      const offset = left.width + GAP;
-      const origins = [matches.originX, matches.originY].map((origin) => inRef(Math.max(0, origin[b] as number)));
-      const [windowX, windowY] = origins as [number, number];
-      const [height, width] = geometry.window.map(inRef) as [number, number];
+  for (const row of spread(geometry.blocks[0])) {
+    for (const column of spread(geometry.blocks[1])) {
+      const { block, window, found } = blockMatch(match, row, column);
+      const [x, y] = found;
+      const colour = `rgb(${positionColour(x / ref.width, y / ref.height).map(Math.round)})`;
+      const rect = ({ left, top, width, height }: Box) =>
+        `<rect x="${left}" y="${top}" width="${width}" height="${height}"/>`;
+      const shown = { left: offset + scale * window.left, top: scale * window.top };
       marks.push(
-        `<g stroke="${colour}" fill="none" stroke-width="2">` +
-          `<rect x="${fromX}" y="${fromY}" width="${kx}" height="${ky}"/>` +
-          `<rect x="${offset + windowX}" y="${windowY}" width="${width}" height="${height}"/>` +
-          `<line x1="${fromX + kx / 2}" y1="${fromY + ky / 2}" x2="${offset + inRef(x + 0.5)}" y2="${inRef(y + 0.5)}"/></g>`,
+        `<g stroke="${colour}" fill="none" stroke-width="2">${rect(block)}` +
+          `${rect({ ...shown, width: scale * window.width, height: scale * window.height })}` +
+          `<line x1="${block.left + block.width / 2}" y1="${block.top + block.height / 2}" ` +
+          `x2="${offset + scale * x}" y2="${scale * y}"/></g>`,
       );
     }
   }
@@ -173,8 +208,8 @@ function colourAt(x: number, y: number, width: number, height: number): Colour {
 }
 
 /** Paints every pixel of LR, which is four by four of the picture, and cuts the padding off. */
-function paintLr(explanation: Explanation, colour: (x: number, y: number) => Colour, weight = TINT): Image {
-  const { lr, window } = explanation.pair;
+function paintLr(match: Match, colour: (x: number, y: number) => Colour, weight = TINT): Image {
+  const { lr, window } = match.pair;
   const large = eightBits(resizeBicubic(lr, SCALE * lr.width, SCALE * lr.height));
   const painted = paint(large, (x, y) => colour(Math.floor(x / SCALE), Math.floor(y / SCALE)), weight);
   return withoutPadding(painted, window);

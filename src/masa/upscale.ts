@@ -22,8 +22,9 @@ import { downscale, padCentred, padEnd, REF_MULTIPLE, SCALE, stackReferences } f
 import { resizeBicubic } from "../image/resize.js";
 import type { FloatStorage, Shape } from "../kernels/kernel.js";
 import { MASA } from "./config.js";
+import { type MatchGeometry, matchGeometry } from "./geometry.js";
 import type { Masa, MasaInputs } from "./masa.js";
-import { extract } from "./matching.js";
+import { extract, type Matches } from "./matching.js";
 
 /** Below 32 pixels (8 in Ref↓) a window of 1.5 times the reference reaches around it more than once. */
 const LEAST_REFERENCE = 32;
@@ -70,6 +71,19 @@ export interface UpscaleResult {
   readonly blocks: number;
   /** Mean cosine similarity of the LR pixels' patches with their matches, −1 to 1: how much of `lr` the references show. */
   readonly similarity: number;
+  /** Where each block and each pixel was found, for pictures of it (pictures.ts). */
+  readonly match: Match;
+}
+
+/** What was found where, in positions of the padded images. */
+export interface Match {
+  readonly pair: PreparedPair;
+  readonly geometry: MatchGeometry;
+  /** As `Matches` says, read back. */
+  readonly matches: Readonly<Record<Exclude<keyof Matches, "coarseScore" | "fineScore">, Int32Array>> & {
+    readonly coarseScore: Float32Array;
+    readonly fineScore: Float32Array;
+  };
 }
 
 /** Images made ready for the network. */
@@ -122,7 +136,7 @@ const KEPT_BYTES = 256 * 2 ** 20;
  * sizes.
  */
 export class Upscaler {
-  readonly #plans: PlanCache<keyof MasaInputs, "sr" | "matched" | "similarity">;
+  readonly #plans: PlanCache<keyof MasaInputs, "sr" | "matched" | keyof Matches>;
 
   constructor(
     readonly device: Device,
@@ -137,12 +151,12 @@ export class Upscaler {
     request: UpscaleRequest,
     { onMemory, profiler, ...watch }: UpscaleOptions = {},
   ): Promise<UpscaleResult> {
-    const { blockSize } = this.masa.config;
-    const { lr, ref, refDown, window } = preparePair(request, blockSize);
-    const plan = await phase(profiler, "compile", () => this.#plans.get(shapesOf({ lr, ref, refDown }), onMemory));
+    const pair = preparePair(request, this.masa.config.blockSize);
+    const { lr, ref, refDown, window } = pair;
+    const plan = await phase(profiler, "compile", () => this.#plans.get(shapesOf(pair), onMemory));
     const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
     const unprofiled = await phase(profiler, "warm up", () => plan.run(data, watch));
-    if (profiler) watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount });
+    if (profiler) watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount, share: 1 });
     const found = profiler ? await plan.run(data, { profiler }) : unprofiled;
     if (!found.sr.every(Number.isFinite))
       throw new GpuError("the network's result has values that are infinite or no number", DIVERGED);
@@ -152,8 +166,10 @@ export class Upscaler {
       return cropImage(padded, SCALE * left, SCALE * top, SCALE * width, SCALE * height);
     };
     const image = likeSource(picture(found.sr), request.lr);
-    const blocks = found.similarity.length / blockSize ** 2;
-    return { image, matched: picture(found.matched), blocks, similarity: mean(found.similarity) };
+    const { sr, matched, ...matches } = found;
+    const match = { pair, geometry: geometryOf(pair, this.masa), matches: matches as unknown as Match["matches"] };
+    const blocks = found.coarseIndex.length;
+    return { image, matched: picture(matched), blocks, similarity: mean(found.fineScore), match };
   }
 
   /** Frees the GPU memory of its plans; the weights stay. */
@@ -196,11 +212,16 @@ function shapesOf({ lr, ref, refDown }: Omit<PreparedPair, "window">): Record<ke
   return { lr: shape(lr), ref: shape(ref), refDown: shape(refDown) };
 }
 
-/** What `upscale` computes: the picture, the reference's pixels where they were matched, and each LR pixel's similarity. */
+/** How the network cuts a pair. */
+function geometryOf({ lr, refDown }: PreparedPair, { config }: Masa): MatchGeometry {
+  return matchGeometry({ lr: [lr.height, lr.width], refDown: [refDown.height, refDown.width], ...config });
+}
+
+/** What `upscale` computes: the picture, the reference's pixels where they were matched, and all that tells where. */
 export function upscaleGraph(masa: Masa, inputs: MasaInputs, storage: FloatStorage = "f32") {
   const { sr, matches, geometry } = masa.forward(inputs, { storage });
   const matched = scope("show matches", () => extract(inputs.ref, matches, geometry, SCALE));
-  return { sr, matched, similarity: matches.fineScore };
+  return { sr, matched, ...matches };
 }
 
 /** The result in the kind of the source: grey if it was grey, with its alpha enlarged. */

@@ -1,12 +1,15 @@
 /** The Node platform: Dawn through the npm package `webgpu`, and the shaders as files of this package. */
 import { readFileSync } from "node:fs";
-import { Device, type DeviceOptions, NO_ADAPTER, type Platform } from "../gpu/device.js";
+import { Device, type DeviceOptions, type Platform } from "../gpu/device.js";
 import { NoAdapterError, ShaderError } from "../gpu/errors.js";
 import { pacePolling } from "./polling.js";
 import { keptChoices } from "./tuning.js";
 
 const SHADERS = new URL("../../../shaders/", import.meta.url);
 const sources = new Map<string, string>();
+
+const NO_ADAPTER =
+  "'masa doctor' lists what this machine has; on Debian and Ubuntu 'npm run setup' installs a software driver";
 
 /** Dawn as WebGPU, WGSL from `shaders/`, warnings to stderr. */
 export const nodePlatform: Platform = {
@@ -30,6 +33,7 @@ export const nodePlatform: Platform = {
     return text;
   },
   warn: (message) => process.stderr.write(`masa: ${message}\n`),
+  noAdapterAdvice: NO_ADAPTER,
 };
 
 /** A browser's measure against spying: it rounds timestamps to 65.5 µs, longer than a GPU takes for many a dispatch. */

@@ -122,6 +122,15 @@ describe("device", () => {
     expect(error).to.be.instanceOf(ValidationError);
   });
 
+  it("is lost where WebGPU no longer answers", async () => {
+    const device = await open();
+    // What Chrome does when its GPU process dies, before it says that the device is lost.
+    device.gpu.queue.onSubmittedWorkDone = () => Promise.reject(new Error("a valid external Instance reference"));
+    const error = await rejection(device.finish());
+    expect(error).to.be.instanceOf(DeviceLostError);
+    expect(error.message).to.contain("a valid external Instance reference");
+  });
+
   it("fails every call after the device is lost, a waiting readback too", async () => {
     const device = await open();
     const [buffer] = await device.allocate([{ label: "numbers", bytes: 4, usage: USAGE }]);

@@ -137,12 +137,14 @@ describe("plan", () => {
     const plan = await compile(device, { x: [1, 4] }, network);
     await plan.run({ x }, { onProgress: (progress) => seen.push(progress) });
     expect(seen[0]).to.include({ stage: "stage 0", done: 0 });
-    let last = { stage: "", done: 0 };
-    for (const { stage, done, total } of seen) {
+    let last = { stage: "", done: 0, share: 0 };
+    for (const { stage, done, total, share } of seen) {
       expect(done).to.be.within(stage === last.stage && last.done < total ? last.done : 0, total);
-      last = { stage, done };
+      expect(share).to.be.within(last.share, 1);
+      last = { stage, done, share };
     }
     expect(seen.at(-1)?.done).to.equal(seen.at(-1)?.total);
+    expect(last.share).to.equal(1);
     plan.dispose();
   });
 

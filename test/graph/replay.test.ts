@@ -122,5 +122,20 @@ describe("batches", () => {
     ]);
   });
 
+  it("tell how much of all the work comes before them", () => {
+    const dispatches = [
+      dispatch({ scope: "a", flops: 3000 }),
+      dispatch({ scope: "b", bytes: 500 / 16 }),
+      dispatch({ scope: "c", flops: 500 }),
+    ];
+    const commands = dispatches.map(() => ({}) as Batch["commands"][number]);
+    const shares = batchesOf(commands, dispatches).map(({ share, shareAfter }) => [share, shareAfter]);
+    expect(shares).to.deep.equal([
+      [0, 0.75],
+      [0.75, 0.875],
+      [0.875, 1],
+    ]);
+  });
+
   it("are none where there is nothing to do", () => expect(cut([])).to.deep.equal([]));
 });

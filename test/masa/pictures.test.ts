@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { Image } from "../../src/image/image.js";
 import {
+  blockMatch,
   deviations,
   directionColour,
   positionColour,
@@ -39,6 +40,17 @@ describe("pictures of a match", () => {
       [27, 5],
     ] as const)
       expect(pixel(image, x, 7), `column ${x}`).to.deep.equal(tinted(at, at));
+  });
+
+  it("follow a block to where it was found", () => {
+    expect(blockMatch(twoBlocks(), 0, 1)).to.deep.equal({
+      block: { left: 12, top: 0, width: 16, height: 16 },
+      window: { left: 8, top: 8, width: 28, height: 28 },
+      found: [22, 22],
+      similarity: 0.5,
+    });
+    const first = blockMatch(twoBlocks(), 0, 0);
+    expect([first.block.left, first.window.left, first.similarity]).to.deep.equal([-4, 0, (15 * 0.5 + 1) / 16]);
   });
 
   it("leave pixels white that were found where their block was", () => {

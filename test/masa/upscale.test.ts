@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { ImageError } from "../../src/image/errors.js";
 import { type BitDepth, type Channels, createImage, cropImage, type Image, splitAlpha } from "../../src/image/image.js";
 import { resizeBicubic } from "../../src/image/resize.js";
+import { matchedPosition, matchedScore } from "../../src/masa/explain.js";
 import { Masa } from "../../src/masa/masa.js";
 import { preparePair, upscale } from "../../src/masa/upscale.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
@@ -81,6 +82,19 @@ describe("upscale", () => {
     expect(distance(ref), "nearer to the picture than to another").to.be.below(
       distance(cropImage(other, 0, 0, 64, 64)) / 2,
     );
+  });
+
+  it("tells where each pixel was found", async () => {
+    const ref = picture(64, 64);
+    // The reference at a quarter of its size: nothing resembles a pixel more than the pixel itself.
+    const { match, blocks, similarity } = await enlarge(resizeBicubic(ref, 16, 16), [ref]);
+    expect(match.matches.coarseIndex.length).to.equal(blocks).and.to.equal(4);
+    const pixels = Array.from({ length: 256 }, (_, i) => [i % 16, Math.floor(i / 16)] as const);
+    const scores = pixels.map(([x, y]) => matchedScore(match, x, y));
+    expect(scores.reduce((sum, score) => sum + score) / 256).to.be.closeTo(similarity, 1e-9);
+    // Patches are centred inside of windows only, which here end with the reference.
+    for (const [x, y] of pixels.filter((at) => at.every((place) => place > 0 && place < 15)))
+      expect(matchedPosition(match, x, y)).to.deep.equal([x, y]);
   });
 
   it("takes an image of one pixel and a reference of one colour", async () => {
