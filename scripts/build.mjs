@@ -1,4 +1,7 @@
-/** Compiles src, test, bench and examples to dist/ when one of them changed, and removes outputs whose source is gone. */
+/**
+ * Compiles src, test, bench and examples to dist/, the browser's part of src with a browser's types and the shaders beside it,
+ * and removes outputs whose source is gone.
+ */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -13,10 +16,14 @@ import {
 } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { shadersModule } from "./shaders.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const STAMP = "dist/.built";
 const SOURCES = ["src", "test", "bench", "examples"];
+/** What tsc compiles: all but the browser's part, then that. */
+const PROJECTS = ["tsconfig.json", "src/browser/tsconfig.json"];
+const SHADERS = "dist/src/browser/shaders.js";
 
 function files(folder) {
   if (!existsSync(folder)) return [];
@@ -27,9 +34,11 @@ function files(folder) {
 }
 
 function fingerprint(root) {
-  const inputs = SOURCES.flatMap((folder) => files(join(root, folder))).filter((file) => file.endsWith(".ts"));
+  const inputs = [...SOURCES, "shaders"]
+    .flatMap((folder) => files(join(root, folder)))
+    .filter((file) => /\.(ts|wgsl)$/.test(file));
   const hash = createHash("sha256");
-  for (const file of [...inputs.sort(), join(root, "tsconfig.json"), join(root, "package-lock.json")]) {
+  for (const file of [...inputs.sort(), ...[...PROJECTS, "package-lock.json"].map((name) => join(root, name))]) {
     const { mtimeMs, size } = statSync(file);
     hash.update(`${file} ${mtimeMs} ${size}\n`);
   }
@@ -47,7 +56,8 @@ export function staleOutputs(root = ROOT) {
   const dist = join(root, "dist");
   return files(dist).filter((file) => {
     const source = relative(dist, file).replace(/(\.js|\.d\.ts)(\.map)?$/, ".ts");
-    return SOURCES.includes(source.split(sep)[0]) && !existsSync(join(root, source));
+    const exists = [source, source.replace(/\.ts$/, ".d.ts")].some((path) => existsSync(join(root, path)));
+    return SOURCES.includes(source.split(sep)[0]) && !exists;
   });
 }
 
@@ -66,8 +76,11 @@ export function build(root = ROOT) {
   const before = fingerprint(root); // a file saved during the build is built the next time
   for (const file of staleOutputs(root)) rmSync(file);
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const { status } = spawnSync(process.execPath, [tsc, "-p", root], { stdio: ["ignore", 2, 2] });
-  if (status !== 0) return status ?? 1;
+  for (const project of PROJECTS) {
+    const { status } = spawnSync(process.execPath, [tsc, "-p", join(root, project)], { stdio: ["ignore", 2, 2] });
+    if (status !== 0) return status ?? 1;
+  }
+  writeFileSync(join(root, SHADERS), shadersModule(root));
   linkCommand(root);
   writeFileSync(join(root, STAMP), before);
   return 0;

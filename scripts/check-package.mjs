@@ -16,6 +16,8 @@ const needed = [
   "README.md",
   "dist/src/index.js",
   "dist/src/index.d.ts",
+  "dist/src/browser/index.js",
+  "dist/src/browser/shaders.js",
   "dist/src/cli/main.js",
   "weights/README.md",
   "weights/small.safetensors",

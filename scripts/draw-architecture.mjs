@@ -14,6 +14,8 @@ const FOLDERS = {
   cli: [1.5, "the masa command"],
   "index.ts": [3, "what users import"],
   batch: [2.6, "many images, one run"],
+  browser: [3.9, "what pages import"],
+  "engine.ts": [3.9, "what both have"],
   conformance: [0.4, "golden cases, on an adapter"],
   train: [1.5, "data, steps, checkpoints"],
   reproduce: [1.4, "the paper's tables, pictures"],

@@ -4,10 +4,11 @@
  */
 import { extname } from "node:path";
 import sharp, { type Sharp } from "sharp";
+import { isPng, MAX_PIXELS } from "../formats/png.js";
 import { type Channels, createImage, type Image, toBitDepth } from "../image/image.js";
 import { writeFileAtomic } from "./atomic.js";
 import { ImageError } from "./errors.js";
-import { decodePng, encodePng, inspectPng, MAX_PIXELS, PNG_MAGIC } from "./png.js";
+import { decodePng, encodePng, inspectPng } from "./png.js";
 import { readBytes } from "./read.js";
 
 /** Beginnings of the formats sharp is asked to read; "?" stands for any byte. */
@@ -26,10 +27,6 @@ export async function readImage(path: string): Promise<Image> {
 export async function inspectImage(path: string): Promise<{ readonly width: number; readonly height: number }> {
   const bytes = await readBytes(path, ImageError);
   return isPng(bytes) ? inspectPng(bytes, path).header : decode(bytes, path);
-}
-
-function isPng(bytes: Uint8Array): boolean {
-  return PNG_MAGIC.every((byte, i) => bytes[i] === byte);
 }
 
 function decode(bytes: Uint8Array, path: string): Image | Promise<Image> {

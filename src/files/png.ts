@@ -5,12 +5,9 @@
  */
 import { crc32, inflateSync } from "node:zlib";
 import { PNG } from "pngjs";
+import { MAX_PIXELS, PNG_MAGIC } from "../formats/png.js";
 import { type BitDepth, type Channels, createImage, type Image, newSamples } from "../image/image.js";
 import { ImageError } from "./errors.js";
-
-/** Largest image that is decoded, in pixels: 16384×16384. */
-export const MAX_PIXELS = 2 ** 28;
-export const PNG_MAGIC = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] as const;
 
 const GREY = 0;
 const RGB = 2;

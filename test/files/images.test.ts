@@ -1,51 +1,17 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32, deflateSync } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { expect } from "chai";
 import { ImageError, OutputError } from "../../src/files/errors.js";
 import { checkImagePath, inspectImage, readImage, toSharp, writeImage } from "../../src/files/images.js";
 import { decodePng, encodePng } from "../../src/files/png.js";
 import { createImage, type Image, toBitDepth, toGrey, toRgb } from "../../src/image/image.js";
 import { attack, failure, fillNoise, goldenBytes, goldenPath, inFolder } from "./golden.js";
+import { png } from "./made_png.js";
 
 const KINDS = ([1, 2, 3, 4] as const).flatMap((channels) => ([8, 16] as const).map((depth) => ({ channels, depth })));
 const noise = (channels: 1 | 2 | 3 | 4, depth: 8 | 16) =>
   fillNoise(createImage(13, 7, channels, depth), channels + depth);
-
-/** A PNG of the given header and scan lines (each with its filter byte), for kinds our own writer does not make. */
-function png(
-  width: number,
-  height: number,
-  depth: number,
-  colourType: number,
-  lines: number[],
-  chunks: Record<string, number[]> = {},
-  interlace = 0,
-) {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([depth, colourType, 0, 0, interlace], 8);
-  const parts = [...Object.entries(chunks).map(([type, data]) => chunk(type, Buffer.from(data)))];
-  const magic = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return new Uint8Array(
-    Buffer.concat([
-      magic,
-      chunk("IHDR", header),
-      ...parts,
-      chunk("IDAT", deflateSync(Buffer.from(lines))),
-      chunk("IEND", Buffer.alloc(0)),
-    ]),
-  );
-}
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-  const frame = Buffer.alloc(8);
-  frame.writeUInt32BE(data.length, 0);
-  frame.writeUInt32BE(crc32(body), 4);
-  return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
-}
 
 /** A TIFF of one grey sample of 32-bit floating point. */
 function floatTiff(): Buffer {

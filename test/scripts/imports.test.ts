@@ -48,6 +48,8 @@ const ALLOWED = [
   ["masa", "../image/image.js"],
   ["onnx", "../graph/tensor.js"],
   ["onnx", "../formats/protobuf.js"],
+  ["browser", "../engine.js"],
+  ["browser", "../formats/png.js"],
   ["files", "node:fs"],
   ["files", "sharp"],
   ["files", "../formats/tensor.js"],
@@ -87,6 +89,9 @@ const FORBIDDEN = [
   ["masa", "fflate"],
   ["onnx", "../masa/masa.js"],
   ["onnx", "../files/atomic.js"],
+  ["browser", "../files/images.js"],
+  ["browser", "../platform/node.js"],
+  ["browser", "node:fs"],
   ["files", "../gpu/device.js"],
   ["formats", "node:fs"],
   ["formats", "../files/atomic.js"],
@@ -132,6 +137,16 @@ describe("import rules", () => {
       "src/graph/ops/conv2d.ts": 'export { a } from "./index.js";\n',
     };
     expect(lint(files, floorRule)).to.deep.equal(["src/graph/ops/conv2d.ts"]);
+  });
+
+  it("let the page import what the package's users import", () => {
+    const files = {
+      "web/a.ts": 'import "../src/browser/index.js";\nimport "./b.js";\nimport "comlink";\n',
+      "web/b.ts": 'import "../src/masa/masa.js";\n',
+      "web/c.ts": 'import "node:fs";\n',
+      "src/engine.ts": 'export * from "./files/images.js";\n',
+    };
+    expect(lint(files, floorRule)).to.deep.equal(["src/engine.ts", "web/b.ts", "web/c.ts"]);
   });
 
   it("leave the webgpu package to src/platform", () => {

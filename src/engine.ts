@@ -1,0 +1,91 @@
+/** What runs in Node and in a browser alike: the part of the public surface that both have. */
+
+export { CheckpointError } from "./formats/errors.js";
+export type { Safetensors } from "./formats/safetensors.js";
+export { type DType, FileTensor, type TensorData } from "./formats/tensor.js";
+export {
+  type AdapterInfo,
+  type Buffer,
+  type BufferRequest,
+  Device,
+  type DeviceOptions,
+  type Limits,
+  type MemoryUse,
+  type Platform,
+} from "./gpu/device.js";
+export {
+  DeviceLostError,
+  formatBytes,
+  GpuError,
+  LimitError,
+  NoAdapterError,
+  OutOfGpuMemoryError,
+  ShaderError,
+  ShapeError,
+  ValidationError,
+} from "./gpu/errors.js";
+export { type Interval, type Phase, type ProfiledDispatch, Profiler, type Total } from "./gpu/profiler.js";
+export { grad } from "./graph/grad.js";
+export * from "./graph/ops/index.js";
+export { type Initializer, Parameters } from "./graph/parameters.js";
+export {
+  compile,
+  type Data,
+  type InputSpec,
+  type Plan,
+  type PlanChoice,
+  type PlanOptions,
+  type PlanProgress,
+  plan,
+  type RunOptions,
+} from "./graph/plan.js";
+export {
+  cast,
+  constant,
+  type Graph,
+  GraphError,
+  type HostType,
+  input,
+  noGrad,
+  scope,
+  storedAs,
+  type Tensor,
+  trace,
+  type Variable,
+} from "./graph/tensor.js";
+export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune.js";
+export { detach, reshape } from "./graph/view.js";
+export { ImageError, UserError } from "./image/errors.js";
+export { type BitDepth, type Channels, createImage, type Image } from "./image/image.js";
+export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
+export { resizeBicubic } from "./image/resize.js";
+export type { Box } from "./image/zoom.js";
+export type { Dtype, FloatStorage, Shape } from "./kernels/kernel.js";
+export { MASA, type MasaConfig } from "./masa/config.js";
+export { Discriminator } from "./masa/discriminator.js";
+export { matchedPosition, matchedScore } from "./masa/explain.js";
+export type { MatchGeometry } from "./masa/geometry.js";
+export { Masa, type MasaInputs, type MasaOptions, type MasaOutput } from "./masa/masa.js";
+export type { MatchingPath } from "./masa/matching.js";
+export {
+  type BlockMatch,
+  blockMatch,
+  deviations,
+  enlargedLr,
+  similarityMap,
+  tintedBlocks,
+  tintedReference,
+} from "./masa/pictures.js";
+export {
+  type Match,
+  type PreparedPair,
+  type UpscaleOptions,
+  type UpscaleRequest,
+  type UpscaleResult,
+  Upscaler,
+  type UpscalerOptions,
+  upscale,
+  upscaleChoices,
+} from "./masa/upscale.js";
+export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
+export { type OnnxExport, onnxBytes } from "./onnx/export.js";
