@@ -7,6 +7,8 @@
  */
 
 const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
+const QUIET = ["env", "DEBIAN_FRONTEND=noninteractive"];
+const WAIT = ["-o", "DPkg::Lock::Timeout=300"];
 const TOO_OLD = ["bookworm"];
 export const BACKPORTS_FILE = "/etc/apt/sources.list.d/masa-webgpu-backports.sources";
 
@@ -115,14 +117,25 @@ export function driverSteps(osRelease, entries) {
         `offers ${VERSION_CODENAME} main: add the backports to /etc/apt/sources.list.d and run this again`,
     );
   const from = old ? ["-t", `${VERSION_CODENAME}-backports`] : [];
-  const quiet = ["env", "DEBIAN_FRONTEND=noninteractive"];
-  const wait = ["-o", "DPkg::Lock::Timeout=300"];
+  return [...(source ? [{ command: ["tee", BACKPORTS_FILE], input: source }] : []), ...install(PACKAGES, from)];
+}
+
+function install(packages, from = []) {
   return [
-    ...(source ? [{ command: ["tee", BACKPORTS_FILE], input: source }] : []),
     // A broken third-party source must not stop the install: that step fails by itself if it lacks something.
     { command: ["apt-get", "update"], mayFail: true },
-    { command: [...quiet, "apt-get", "install", "-y", "--no-install-recommends", ...wait, ...from, ...PACKAGES] },
+    { command: [...QUIET, "apt-get", "install", "-y", "--no-install-recommends", ...WAIT, ...from, ...packages] },
   ];
+}
+
+/**
+ * The steps that install a browser for the tests of the page, as `driverSteps` has them. Throws an Error that says what to do
+ * by hand where this is no Debian: Ubuntu's package is but a pointer to a snap, which containers cannot run.
+ */
+export function browserSteps({ ID = "linux", PRETTY_NAME = ID }) {
+  if (ID !== "debian")
+    throw new Error(`install Chromium, Google Chrome or Edge on ${PRETTY_NAME}, or name one in the variable CHROME`);
+  return install(["chromium"]);
 }
 
 function byHand(family, name) {

@@ -1,5 +1,6 @@
 /**
- * Makes this checkout ready to run: packages, build, GPU driver. Does only what is missing; `--dry-run` only tells.
+ * Makes this checkout ready to run: packages, build, GPU driver. Does only what is missing; `--dry-run` only tells,
+ * `--no-adapter` is for what needs no GPU in Node, `--browser` for tests of the page.
  * Runs before node_modules exists, so it uses Node alone.
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -8,7 +9,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { driverSteps, parseOsRelease, parseSources, shellText } from "./apt.mjs";
+import { browserSteps, driverSteps, parseOsRelease, parseSources, shellText } from "./apt.mjs";
+import { findBrowser } from "./browser.mjs";
 import { build, isBuilt } from "./build.mjs";
 import { packagesMissing, unsupported } from "./requirements.mjs";
 
@@ -101,20 +103,21 @@ function rootPrefix() {
   return sudo.status === 0 ? ["sudo", "-n"] : undefined;
 }
 
-async function installDriver() {
+/** Runs the steps that `stepsFor` gives for this system; `lack` says what is missing, `what` what is installed. */
+async function installByApt(lack, what, stepsFor) {
   const osRelease = existsSync("/etc/os-release") ? parseOsRelease(readFileSync("/etc/os-release", "utf8")) : {};
   let steps;
   try {
-    steps = driverSteps(osRelease, readSources());
+    steps = stepsFor(osRelease);
   } catch (error) {
-    fail(`there is no GPU adapter: ${error.message}`);
+    fail(`${lack}: ${error.message}`);
   }
   const prefix = rootPrefix();
   if (!prefix && !dryRun) {
     const commands = steps.map((step) => shellText(step, "sudo ")).join("\n");
-    fail(`there is no GPU adapter, and installing a driver needs root. Run this, then setup again:\n\n${commands}\n`);
+    fail(`${lack}, and installing one needs root. Run this, then setup again:\n\n${commands}\n`);
   }
-  say("there is no GPU adapter: installing Mesa's lavapipe, which computes on the CPU");
+  say(`${lack}: installing ${what}`);
   for (const step of steps) {
     say(dryRun ? shellText(step) : step.command.join(" "));
     if (!dryRun) await run([...prefix, ...step.command], step);
@@ -129,7 +132,8 @@ async function findAdapter() {
       fail("there is no GPU adapter: WebGPU needs macOS with a GPU that Metal supports");
     if (process.platform === "win32")
       fail("there is no GPU adapter: install your GPU maker's newest driver (Direct3D 12)");
-    await installDriver();
+    const what = "Mesa's lavapipe, which computes on the CPU";
+    await installByApt("there is no GPU adapter", what, (osRelease) => driverSteps(osRelease, readSources()));
     if (dryRun) return;
     found = await probeAdapter();
     if (found.error !== undefined) fail(`there is still no GPU adapter; Dawn says:\n${found.error}`);
@@ -137,8 +141,15 @@ async function findAdapter() {
   say(`ready, GPU adapter: ${found.name}`);
 }
 
+async function findTestBrowser() {
+  if (findBrowser()) return;
+  await installByApt("there is no browser to test the page in", "Chromium", browserSteps);
+  if (!dryRun && !findBrowser()) fail("there is still no browser: name one in the variable CHROME");
+}
+
 const reason = unsupported(process);
 if (reason) fail(reason);
 await installPackages();
 await compile();
-await findAdapter();
+if (!process.argv.includes("--no-adapter")) await findAdapter();
+if (process.argv.includes("--browser")) await findTestBrowser();

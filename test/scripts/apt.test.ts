@@ -17,6 +17,7 @@ interface Apt {
   parseSources(name: string, text: string): Entry[];
   backportsSource(entries: Entry[], codename: string): string | undefined;
   driverSteps(osRelease: Record<string, string>, entries: Entry[]): Step[];
+  browserSteps(osRelease: Record<string, string>): Step[];
   shellText(step: Step, prefix?: string): string;
 }
 const apt = (await import(new URL("../../../scripts/apt.mjs", import.meta.url).href)) as Apt;
@@ -123,6 +124,11 @@ describe("setup: apt", () => {
         .to.match(/ mesa-vulkan-drivers libvulkan1$/)
         .and.not.include(" -t ");
     }
+  });
+
+  it("installs a browser on Debian, and says what to do elsewhere", () => {
+    expect(install(apt.browserSteps(BOOKWORM))).to.match(/ chromium$/);
+    expect(() => apt.browserSteps(NOBLE)).to.throw(/Ubuntu 24\.04 LTS, or name one in the variable CHROME/);
   });
 
   it("says what is missing where no source leads to the backports", () => {

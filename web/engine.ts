@@ -1,0 +1,129 @@
+/** The worker: decodes, computes and encodes, while the page stays awake. It holds the device and the network between runs. */
+import { expose } from "comlink";
+import {
+  type AdapterInfo,
+  type Device,
+  type Image,
+  loadMasa,
+  type Match,
+  openDevice,
+  pngFile,
+  psnrY,
+  readImage,
+  resizeBicubic,
+  similarityMap,
+  tintedBlocks,
+  tintedReference,
+  Upscaler,
+} from "../src/browser/index.js";
+
+export interface Request {
+  readonly lr: Image;
+  readonly refs: readonly Image[];
+  /** What `lr` was made from, if that is known. */
+  readonly truth?: Image | undefined;
+}
+
+/** How far a run is. */
+export interface Step {
+  readonly stage: string;
+  /** Of all the work, 0 to 1. */
+  readonly share: number;
+}
+
+export interface Outcome {
+  readonly image: Image;
+  readonly bicubic: Image;
+  /** The reference's pixels where they were matched. */
+  readonly matched: Image;
+  readonly match: Match;
+  readonly blocks: number;
+  /** Mean cosine similarity of the matches. */
+  readonly similarity: number;
+  readonly seconds: number;
+  /** Of GPU memory in use. */
+  readonly bytes: number;
+  /** PSNR on Y in dB, of the result and of the bicubic enlargement. */
+  readonly psnr?: { readonly image: number; readonly bicubic: number } | undefined;
+}
+
+/** Colours laid over the pictures of a match. */
+export interface MatchPictures {
+  readonly blocks: Image;
+  readonly reference: Image;
+  readonly similarity: Image;
+  readonly low: number;
+  readonly high: number;
+}
+
+export class Engine {
+  #device: Device | undefined;
+  #upscaler: Upscaler | undefined;
+  #weights: File | undefined;
+  #running: AbortController | undefined;
+
+  /** The adapter that everything runs on. Throws `NoAdapterError`. */
+  async open(): Promise<AdapterInfo> {
+    return (await this.#open()).info;
+  }
+
+  /** The device; a new one where the last is lost. */
+  async #open(): Promise<Device> {
+    try {
+      this.#device?.check();
+    } catch {
+      this.#device?.close();
+      this.#device = undefined;
+      this.#upscaler = undefined;
+    }
+    this.#device ??= await openDevice({ powerPreference: "high-performance" });
+    return this.#device;
+  }
+
+  /** Takes these weights from now on, by default the page's own. Throws `CheckpointError`; then the last ones stay. */
+  async useWeights(file?: File): Promise<{ readonly parameters: number; readonly channels: number }> {
+    const device = await this.#open();
+    const masa = await loadMasa(device, file);
+    this.#upscaler?.dispose();
+    this.#upscaler?.masa.parameters.dispose();
+    this.#upscaler = new Upscaler(device, masa);
+    this.#weights = file;
+    return { parameters: masa.parameters.count, channels: masa.config.channels };
+  }
+
+  readImage(file: Blob, name: string): Promise<Image> {
+    return readImage(file, name);
+  }
+
+  pngFile(image: Image): Blob {
+    return pngFile(image);
+  }
+
+  /** Enlarges. Throws what `upscale` throws, and an AbortError after `cancel`. */
+  async upscale({ lr, refs, truth }: Request, onStep: (step: Step) => void): Promise<Outcome> {
+    const running = new AbortController();
+    this.#running = running;
+    const device = await this.#open();
+    this.#upscaler ??= new Upscaler(device, await loadMasa(device, this.#weights));
+    const started = performance.now();
+    const onProgress = ({ stage, share }: Step) => onStep({ stage, share });
+    const result = await this.#upscaler.upscale({ lr, refs }, { signal: running.signal, onProgress });
+    const seconds = (performance.now() - started) / 1000;
+    const { image } = result;
+    const bicubic = resizeBicubic(lr, image.width, image.height);
+    const psnr = truth && { image: psnrY(image, truth), bicubic: psnrY(bicubic, truth) };
+    return { ...result, bicubic, seconds, bytes: device.memory().bytes, psnr };
+  }
+
+  /** Ends the run after what the GPU is doing now. */
+  cancel(): void {
+    this.#running?.abort();
+  }
+
+  matchPictures(match: Match): MatchPictures {
+    const { image, low, high } = similarityMap(match);
+    return { blocks: tintedBlocks(match), reference: tintedReference(match), similarity: image, low, high };
+  }
+}
+
+expose(new Engine());

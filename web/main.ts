@@ -1,0 +1,213 @@
+/** The page: takes pictures, asks the engine in its worker, and shows what comes back. */
+import { proxy, wrap } from "comlink";
+import { formatBytes, type Image } from "../src/browser/index.js";
+import { element } from "./canvas.js";
+import type { Engine, Outcome, Step } from "./engine.js";
+import { EXAMPLES, type Example } from "./examples.js";
+import { MatchView } from "./matches.js";
+import { Viewer } from "./viewer.js";
+import { well } from "./wells.js";
+
+/** What the network's stages are, to who does not know it. */
+const STAGES: Readonly<Record<string, string>> = {
+  "encode lr": "looking at the picture",
+  "encode ref↓": "looking at the reference, shrunk",
+  "encode ref": "looking at the reference",
+  match: "matching",
+  extract: "carrying the reference over",
+  decode: "putting both together",
+  enlarge: "enlarging",
+  "show matches": "noting what was found where",
+};
+/** Of the work, what is not counted when the rest is estimated: in it shaders are made ready, which takes its own time. */
+const BEGINNING = 0.05;
+
+const engine = wrap<Engine>(new Worker(new URL("./engine.ts", import.meta.url), { type: "module" }));
+const read = (file: Blob, name: string) => engine.readImage(file, name);
+const viewer = new Viewer();
+const matches = new MatchView((match) => engine.matchPictures(match));
+const problem = element("#problem");
+const run = element<HTMLButtonElement>("#run");
+const cancel = element<HTMLButtonElement>("#cancel");
+const against = element<HTMLSelectElement>("#against");
+const announcement = element("#announcement");
+const wells = {
+  lr: well("lr", { read: (file) => read(file, file.name), onChange: changed }),
+  refs: well("refs", { read: (file) => read(file, file.name), onChange: changed }),
+};
+/** What the picture to enlarge was made from, if it is an example's. */
+let truth: Image | undefined;
+let canCompute = false;
+let running = false;
+/** Where counting for an estimate begins: after the beginning of a run. */
+let counted: { readonly time: number; readonly share: number } | undefined;
+let shown: { readonly outcome: Outcome; readonly name: string; readonly truth: Image | undefined } | undefined;
+
+function changed(): void {
+  truth = undefined;
+  run.disabled = !canCompute || running || wells.lr.pictures.length === 0 || wells.refs.pictures.length === 0;
+}
+
+/** Shows what went wrong; `again` is what the button does, where trying again may help. */
+function fail(error: unknown, again?: () => Promise<void>): void {
+  element("#problem-text").textContent = error instanceof Error ? error.message : String(error);
+  const retry = element("#retry");
+  retry.hidden = !again;
+  retry.onclick = again ? () => void again() : null;
+  problem.hidden = false;
+}
+
+async function start(): Promise<void> {
+  problem.hidden = true;
+  try {
+    const { name, software } = await engine.open();
+    canCompute = true;
+    element("#adapter").textContent = software
+      ? `No GPU can be used: ${name} computes on the processor instead, which is slow.`
+      : `Computes on this machine's GPU: ${name}.`;
+    changed();
+  } catch (error) {
+    element("#adapter").textContent = "There is no GPU that this page can use.";
+    fail(error, start);
+  }
+}
+
+async function enlarge(): Promise<void> {
+  const [picture] = wells.lr.pictures;
+  if (!picture) return;
+  const made = truth;
+  const started = performance.now();
+  counted = undefined;
+  setRunning(true);
+  showStep({ stage: "preparing the GPU", share: 0 }, started);
+  try {
+    const request = { lr: picture.image, refs: wells.refs.pictures.map(({ image }) => image), truth: made };
+    const outcome = await engine.upscale(
+      request,
+      proxy((step) => showStep(step, started)),
+    );
+    await show(outcome, picture.name, made);
+  } catch (error) {
+    if (error instanceof Error && error.name === "AbortError") announcement.textContent = "Cancelled.";
+    else fail(error, enlarge);
+  } finally {
+    setRunning(false);
+  }
+}
+
+function setRunning(now: boolean): void {
+  const hadFocus = document.activeElement === (now ? run : cancel);
+  running = now;
+  if (now) problem.hidden = true;
+  element("#progress").hidden = !now;
+  cancel.hidden = !now;
+  cancel.disabled = false;
+  const kept = truth;
+  changed();
+  truth = kept;
+  if (hadFocus) (now ? cancel : run).focus();
+}
+
+function showStep({ stage, share }: Step, started: number): void {
+  if (!running) return;
+  const now = performance.now();
+  const seconds = (now - started) / 1000;
+  if (share > BEGINNING) counted ??= { time: now, share };
+  const done = counted ? share - counted.share : 0;
+  const rest = counted && done > 0 ? ((now - counted.time) / 1000) * ((1 - share) / done) : undefined;
+  const name = STAGES[stage] ?? stage;
+  const left = rest === undefined ? "" : `, about ${rest.toFixed(rest < 10 ? 1 : 0)} s left`;
+  element<HTMLProgressElement>("#progress progress").value = share;
+  element("#stage").textContent = `${name} · ${Math.round(100 * share)} % · ${seconds.toFixed(1)} s${left}`;
+  // Who listens hears each stage once.
+  if (announcement.textContent !== name) announcement.textContent = name;
+}
+
+async function show(outcome: Outcome, name: string, made: Image | undefined): Promise<void> {
+  shown = { outcome, name, truth: made };
+  const { image, blocks, similarity, seconds, bytes, psnr } = outcome;
+  const facts = [
+    `${image.width}×${image.height} pixels in ${seconds.toFixed(1)} s`,
+    `${formatBytes(bytes)} of GPU memory`,
+    `${blocks} block${blocks === 1 ? "" : "s"} matched, mean similarity ${similarity.toFixed(3)}`,
+    ...(psnr ? [`PSNR-Y ${psnr.image.toFixed(2)} dB (bicubic ${psnr.bicubic.toFixed(2)} dB)`] : []),
+  ];
+  element("#facts").textContent = facts.join(" · ");
+  const choices = ["bicubic", "the reference, as matched", ...(made ? ["the original"] : [])];
+  against.replaceChildren(...choices.map((choice) => new Option(choice)));
+  element("#result").hidden = false;
+  element("#match").hidden = false;
+  viewer.show(outcome.bicubic, "bicubic", image);
+  await matches.show(outcome);
+  announcement.textContent = `Done: ${facts[0]}.`;
+}
+
+function compare(): void {
+  if (!shown) return;
+  const { outcome, truth } = shown;
+  const images = [outcome.bicubic, outcome.matched, truth ?? outcome.bicubic];
+  viewer.compare(images[against.selectedIndex] as Image, against.value);
+}
+
+async function download(): Promise<void> {
+  if (!shown) return;
+  const address = URL.createObjectURL(await engine.pngFile(shown.outcome.image));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = `${shown.name.replace(/\.\w+$/, "")}_x4.png`;
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+async function useExample({ name, lr, ref, hr }: Example): Promise<void> {
+  try {
+    const load = async (address: string, what: string) => {
+      const response = await fetch(address);
+      if (!response.ok) throw new Error(`${address}: the server says ${response.status}. Reload the page`);
+      return { name: `${name}_${what}.png`, image: await read(await response.blob(), what) };
+    };
+    const [small, reference, large] = await Promise.all([load(lr, "lr"), load(ref, "ref"), load(hr, "hr")]);
+    wells.lr.set([small]);
+    wells.refs.set([reference]);
+    truth = large.image;
+  } catch (error) {
+    fail(error, () => useExample({ name, lr, ref, hr }));
+  }
+}
+
+async function useWeights(file?: File): Promise<void> {
+  const fault = element("#weights-problem");
+  fault.hidden = true;
+  try {
+    const { parameters, channels } = await engine.useWeights(file);
+    const size = `${parameters.toLocaleString("en")} parameters, ${channels} channels`;
+    element("#weights").textContent = `${file?.name ?? "small, of this page"} (${size})`;
+    element("#weights-reset").hidden = !file;
+  } catch (error) {
+    fault.textContent = error instanceof Error ? error.message : String(error);
+    fault.hidden = false;
+  }
+}
+
+run.addEventListener("click", () => void enlarge());
+cancel.addEventListener("click", () => {
+  cancel.disabled = true;
+  void engine.cancel();
+});
+against.addEventListener("change", compare);
+element("#download").addEventListener("click", () => void download().catch(fail));
+const weightsFile = element<HTMLInputElement>("#weights-file");
+weightsFile.addEventListener("change", () => {
+  const [file] = weightsFile.files ?? [];
+  weightsFile.value = "";
+  if (file) void useWeights(file);
+});
+element("#weights-reset").addEventListener("click", () => void useWeights());
+for (const example of EXAMPLES) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = example.name;
+  button.addEventListener("click", () => void useExample(example));
+  element("#examples").append(button);
+}
+void start();

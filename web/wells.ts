@@ -1,0 +1,94 @@
+/** A place for image files: chosen, or dropped; each is decoded, shown small, and can be taken away. */
+import type { Image } from "../src/browser/index.js";
+import { draw, element } from "./canvas.js";
+
+export interface Picture {
+  readonly name: string;
+  readonly image: Image;
+}
+
+export interface Well {
+  readonly pictures: readonly Picture[];
+  /** Replaces what is there. */
+  set(pictures: readonly Picture[]): void;
+}
+
+interface WellOptions {
+  readonly read: (file: File) => Promise<Image>;
+  /** Told when there are other pictures than before. */
+  readonly onChange: () => void;
+}
+
+/** The well in the element of this id; it takes several files where its input does. */
+export function well(id: string, { read, onChange }: WellOptions): Well {
+  const root = element(`#${id}`);
+  const input = element<HTMLInputElement>("input", root);
+  const problem = element(".well-problem", root);
+  let pictures: readonly Picture[] = [];
+
+  const set = (next: readonly Picture[]) => {
+    pictures = input.multiple ? next : next.slice(-1);
+    element("ul", root).replaceChildren(...pictures.map(item));
+    onChange();
+  };
+  const item = (picture: Picture) => {
+    const { name, image } = picture;
+    const line = document.createElement("li");
+    const canvas = document.createElement("canvas");
+    canvas.className = "thumb";
+    draw(canvas, image);
+    const text = document.createElement("span");
+    text.textContent = `${name}, ${image.width}×${image.height}${image.bitDepth === 16 ? ", 16 bits" : ""}`;
+    const remove = document.createElement("button");
+    remove.type = "button";
+    remove.textContent = "Remove";
+    remove.setAttribute("aria-label", `Remove ${name}`);
+    remove.addEventListener("click", () => {
+      set(pictures.filter((other) => other !== picture));
+      input.focus();
+    });
+    line.append(canvas, text, remove);
+    return line;
+  };
+  const take = async (files: readonly File[]) => {
+    problem.hidden = true;
+    const found: Picture[] = [];
+    const faults: string[] = [];
+    for (const file of files) {
+      try {
+        found.push({ name: file.name, image: await read(file) });
+      } catch (error) {
+        faults.push(error instanceof Error ? error.message : String(error));
+      }
+    }
+    if (found.length > 0) set(input.multiple ? [...pictures, ...found] : found);
+    problem.textContent = faults.join(" ");
+    problem.hidden = faults.length === 0;
+  };
+
+  input.addEventListener("change", () => {
+    const files = [...(input.files ?? [])];
+    // The same file can then be chosen again.
+    input.value = "";
+    void take(files);
+  });
+  root.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    root.classList.add("over");
+  });
+  root.addEventListener("dragleave", () => root.classList.remove("over"));
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    root.classList.remove("over");
+    void take([...(event.dataTransfer?.files ?? [])]);
+  });
+  return {
+    get pictures() {
+      return pictures;
+    },
+    set(next) {
+      problem.hidden = true;
+      set(next);
+    },
+  };
+}
