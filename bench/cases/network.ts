@@ -8,6 +8,7 @@ import { updateGate } from "../../src/graph/ops/update_gate.js";
 import { Parameters, zeros } from "../../src/graph/parameters.js";
 import { compile, type Data } from "../../src/graph/plan.js";
 import { scope, type Tensor } from "../../src/graph/tensor.js";
+import type { FloatStorage } from "../../src/kernels/kernel.js";
 import type { MasaConfig } from "../../src/masa/config.js";
 import { countFlops } from "../../src/masa/flops.js";
 import { ResidualBlocks } from "../../src/masa/layers.js";
@@ -23,6 +24,7 @@ interface Size {
   readonly lr: readonly [number, number];
   readonly refDown: readonly [number, number];
   readonly large?: boolean;
+  readonly storage?: FloatStorage;
 }
 
 const TRAINING: Pick<Size, "lr" | "refDown"> = { lr: [40, 40], refDown: [40, 40] };
@@ -38,7 +40,9 @@ const INFERENCE: Size = { preset: "official", batch: 1, lr: [80, 128], refDown: 
 export const networkCases: Suite = (shapes) =>
   shapes
     ? []
-    : [...SIZES.slice(0, 3), INFERENCE].map(forward).concat(SIZES.map(trainingStep), [1, 9].map(residualStep));
+    : [...SIZES.slice(0, 3), INFERENCE, { ...INFERENCE, storage: "f16" } as const]
+        .map(forward)
+        .concat(SIZES.map(trainingStep), [1, 9].map(residualStep));
 
 function forward(size: Size): Case {
   const masa = new Masa(config(size));
@@ -53,7 +57,7 @@ function forward(size: Size): Case {
     draw: IMAGES,
     parameters: [parameters],
     build(inputs) {
-      const { sr, matches } = masa.forward(inputs as never);
+      const { sr, matches } = masa.forward(inputs as never, { storage: size.storage ?? "f32" });
       return { sr, coarseIndex: matches.coarseIndex, fineIndex: matches.fineIndex };
     },
     check: (data, _, device) =>
@@ -181,7 +185,7 @@ function shapes({ batch, lr, refDown }: Size) {
 
 function name(size: Size): string {
   const { lr, ref } = shapes(size);
-  return `${size.preset} LR ${label(lr)} Ref ${label(ref)}`;
+  return `${size.preset}${size.storage ? ` ${size.storage}` : ""} LR ${label(lr)} Ref ${label(ref)}`;
 }
 
 /** Pixels are 0 to 1. */
