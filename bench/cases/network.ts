@@ -37,10 +37,12 @@ const SIZES: readonly Size[] = [
 /** The usual size of CUFED5. */
 const INFERENCE: Size = { preset: "official", batch: 1, lr: [80, 128], refDown: [80, 128], large: true };
 
+const HALVES = [SIZES[2]!, INFERENCE].map((size): Size => ({ ...size, storage: "f16" }));
+
 export const networkCases: Suite = (shapes) =>
   shapes
     ? []
-    : [...SIZES.slice(0, 3), INFERENCE, { ...INFERENCE, storage: "f16" } as const]
+    : [...SIZES.slice(0, 3), ...HALVES, INFERENCE]
         .map(forward)
         .concat(SIZES.map(trainingStep), [1, 9].map(residualStep));
 

@@ -255,7 +255,7 @@ async function run(
         signal: stop,
         onImage: (_, image, index) => (images[index] === undefined ? undefined : writeImage(images[index], image)),
         onCase: (result, done) => {
-          refuseNaN(result);
+          refuseNaN(result, options.half);
           line(result.name, result);
           showProgress(data, done);
         },
@@ -276,11 +276,11 @@ function describe({ layout, cases }: TestData): string {
   return `${cases.length} image${cases.length === 1 ? "" : "s"}, laid out as ${layout}`;
 }
 
-function refuseNaN({ name, psnr }: CaseResult): void {
+function refuseNaN({ name, psnr }: CaseResult, half = false): void {
   if (Number.isNaN(psnr))
     throw new GpuError(
       `${name}: the network's result has values that are infinite or no number`,
-      "Try an earlier checkpoint of these weights",
+      `Try ${half ? "without --half, or " : ""}an earlier checkpoint of these weights`,
     );
 }
 

@@ -31,6 +31,8 @@ const LEAST_REFERENCE = 32;
 
 const DIVERGED =
   "Try an earlier checkpoint of these weights; if official ones do this, run 'masa conformance' on this adapter";
+const OVERFLOWN =
+  'Features above 65504 have no place in 16 bits: leave out --half, or storage: "f16"; else try an earlier checkpoint';
 
 /** The images of one enlargement, of any sizes. */
 export interface UpscaleRequest {
@@ -137,12 +139,14 @@ const KEPT_BYTES = 256 * 2 ** 20;
  */
 export class Upscaler {
   readonly #plans: PlanCache<keyof MasaInputs, "sr" | "matched" | keyof Matches>;
+  readonly #advice: string;
 
   constructor(
     readonly device: Device,
     readonly masa: Masa,
     { storage, keptBytes = KEPT_BYTES }: UpscalerOptions = {},
   ) {
+    this.#advice = storage === "f16" ? OVERFLOWN : DIVERGED;
     this.#plans = new PlanCache(device, (inputs) => upscaleGraph(masa, inputs, storage), keptBytes);
   }
 
@@ -159,7 +163,7 @@ export class Upscaler {
     if (profiler) watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount, share: 1 });
     const found = profiler ? await plan.run(data, { profiler }) : unprofiled;
     if (!found.sr.every(Number.isFinite))
-      throw new GpuError("the network's result has values that are infinite or no number", DIVERGED);
+      throw new GpuError("the network's result has values that are infinite or no number", this.#advice);
     const picture = (tensor: Data) => {
       const padded = fromTensor(tensor as Float32Array, SCALE * lr.width, SCALE * lr.height, request.lr.bitDepth);
       const { left, top, width, height } = window;

@@ -73,6 +73,21 @@ describe("upscale", () => {
       if (alpha) expect(splitAlpha(image).alpha?.data).to.deep.equal(resizeBicubic(alpha, width, height).data);
     });
 
+  for (const [storage, advice] of [
+    ["f32", "Try an earlier checkpoint of these weights"],
+    ["f16", "Features above 65504 have no place in 16 bits: leave out --half"],
+  ] as const)
+    it(`says what to do about a result that is no number, stored as ${storage}`, async () => {
+      const device = await testDevice();
+      const masa = new Masa(SMALL);
+      await masa.parameters.allocate(device, 1);
+      masa.parameters.write(masa.parameters.get("decoder.conv_out.bias"), new Float32Array(3).fill(Number.NaN));
+      const request = { lr: picture(8, 8), refs: [picture(40, 40)] };
+      const error = await rejection(upscale(device, masa, request, { storage }));
+      masa.parameters.dispose();
+      expect((error as Error).message).to.contain(`has values that are infinite or no number. ${advice}`);
+    });
+
   it("shows the reference where it was matched", async () => {
     const ref = picture(64, 64);
     const { matched } = await enlarge(resizeBicubic(ref, 16, 16), [ref]);
