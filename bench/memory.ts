@@ -1,4 +1,4 @@
-/** GPU memory of the official network, planned and not taken: a plan's bytes are known before, and are what it takes. */
+/** GPU memory of training and upscaling, planned and not taken: a plan's bytes are known before, and are what it takes. */
 import type { Device } from "../src/gpu/device.js";
 import { formatBytes } from "../src/gpu/errors.js";
 import { type Plan, plan } from "../src/graph/plan.js";
@@ -17,13 +17,17 @@ export interface MemoryRow {
   readonly dispatches: number;
 }
 
-/** The official training sizes, with and without recomputation, and images of the usual size of CUFED5. */
+/** The official training sizes, in parts and with recomputation; the small presets; images of the usual size of CUFED5. */
 export function memoryRows(device: Device): MemoryRow[] {
   return [
     training(device, "L1", { preset: "masa-rec" }),
     training(device, "L1, --recompute true", { preset: "masa-rec", recompute: true }),
+    training(device, "L1, --micro-batch 3", { preset: "masa-rec", microBatch: 3 }),
+    training(device, "L1, --micro-batch 1 --recompute true", { preset: "masa-rec", microBatch: 1, recompute: true }),
     training(device, "L1, perceptual, adversarial", { preset: "masa" }),
     training(device, "the same, --recompute true", { preset: "masa", recompute: true }),
+    training(device, "preset small", { preset: "small" }),
+    training(device, "preset tiny", { preset: "tiny" }),
     upscaling(device, [80, 128]),
     upscaling(device, [80, 128], "f16"),
     upscaling(device, [160, 240]),
@@ -58,7 +62,7 @@ function row(name: string, bytes: number, plans: readonly Plan[]): MemoryRow {
   return { name, bytes, kept, dispatches: plans.reduce((sum, { dispatchCount }) => sum + dispatchCount, 0) };
 }
 
-export const MEMORY_COLUMNS = ["official network", "GPU memory", "weights, moments", "dispatches"] as const;
+export const MEMORY_COLUMNS = ["official network, or preset", "GPU memory", "weights, moments", "dispatches"] as const;
 
 export function memoryTexts(rows: readonly MemoryRow[]): string[][] {
   return rows.map(({ name, bytes, kept, dispatches }) => [

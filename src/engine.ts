@@ -42,14 +42,19 @@ export {
 export {
   cast,
   constant,
+  type GradientContext,
   type Graph,
   GraphError,
   type HostType,
   input,
   noGrad,
+  type Operation,
+  record,
+  recordOne,
   scope,
   storedAs,
   type Tensor,
+  type TensorSpec,
   trace,
   type Variable,
 } from "./graph/tensor.js";
@@ -60,7 +65,17 @@ export { type BitDepth, type Channels, createImage, type Image } from "./image/i
 export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
 export { resizeBicubic } from "./image/resize.js";
 export type { Box } from "./image/zoom.js";
-export type { Dtype, FloatStorage, Shape } from "./kernels/kernel.js";
+export {
+  type Choice,
+  type Dispatch,
+  type Dtype,
+  type FloatStorage,
+  flatGrid,
+  type Machine,
+  type Operand,
+  Recorder,
+  type Shape,
+} from "./kernels/kernel.js";
 export { MASA, type MasaConfig } from "./masa/config.js";
 export { Discriminator } from "./masa/discriminator.js";
 export { matchedPosition, matchedScore } from "./masa/explain.js";

@@ -15,6 +15,7 @@ export class GraphError extends GpuError {
   override readonly name = "GraphError";
 }
 
+/** The shape of an output, with its type where that is not f32. */
 export interface TensorSpec {
   readonly shape: Shape;
   readonly dtype?: Dtype;
@@ -117,6 +118,7 @@ export interface Operation<A> {
   updates?(inputs: readonly (Tensor | undefined)[]): readonly Variable[];
 }
 
+/** What an operation is given to make the gradients of its inputs of. */
 export interface GradientContext<A> {
   readonly inputs: readonly (Tensor | undefined)[];
   readonly outputs: readonly Tensor[];

@@ -101,6 +101,7 @@ export class Recorder {
     return taken;
   }
 
+  /** Adds a dispatch. Throws `LimitError` where it has more workgroups than the adapter allows. */
   dispatch(dispatch: Dispatch): void {
     const most = this.machine.limits.maxComputeWorkgroupsPerDimension;
     if (dispatch.workgroups.some((count) => count > most))
