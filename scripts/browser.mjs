@@ -1,6 +1,6 @@
 /** The browser that the page is tested in. */
 import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 
 /** WebGPU in software, which is there on every machine; and a browser that calls nobody by itself. */
 export const BROWSER_FLAGS = [
@@ -20,7 +20,7 @@ const ELSEWHERE = [
 /** The path of a Chromium or one of its kin: that of the environment variable `CHROME`, else one that is installed; or undefined. */
 export function findBrowser(env = process.env) {
   if (env.CHROME) return env.CHROME;
-  const folders = (env.PATH ?? "").split(":").filter(Boolean);
+  const folders = (env.PATH ?? "").split(delimiter).filter(Boolean);
   const paths = NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
   return [...paths, ...ELSEWHERE].find(isProgram);
 }

@@ -29,6 +29,8 @@ export interface Step {
   readonly stage: string;
   /** Of all the work, 0 to 1. */
   readonly share: number;
+  /** Of GPU memory that are about to be taken. */
+  readonly bytes?: number;
 }
 
 export interface Outcome {
@@ -61,6 +63,8 @@ export class Engine {
   #upscaler: Upscaler | undefined;
   #weights: File | undefined;
   #running: AbortController | undefined;
+  /** Resolves when the last run has ended. */
+  #ended: Promise<unknown> = Promise.resolve();
 
   /** The adapter that everything runs on. Throws `NoAdapterError`. */
   async open(): Promise<AdapterInfo> {
@@ -84,6 +88,7 @@ export class Engine {
   async useWeights(file?: File): Promise<{ readonly parameters: number; readonly channels: number }> {
     const device = await this.#open();
     const masa = await loadMasa(device, file);
+    await this.#ended;
     this.#upscaler?.dispose();
     this.#upscaler?.masa.parameters.dispose();
     this.#upscaler = new Upscaler(device, masa);
@@ -100,14 +105,22 @@ export class Engine {
   }
 
   /** Enlarges. Throws what `upscale` throws, and an AbortError after `cancel`. */
-  async upscale({ lr, refs, truth }: Request, onStep: (step: Step) => void): Promise<Outcome> {
+  upscale(request: Request, onStep: (step: Step) => void): Promise<Outcome> {
+    const run = this.#upscale(request, onStep);
+    this.#ended = run.catch(() => {});
+    return run;
+  }
+
+  async #upscale({ lr, refs, truth }: Request, onStep: (step: Step) => void): Promise<Outcome> {
     const running = new AbortController();
     this.#running = running;
     const device = await this.#open();
     this.#upscaler ??= new Upscaler(device, await loadMasa(device, this.#weights));
     const started = performance.now();
     const onProgress = ({ stage, share }: Step) => onStep({ stage, share });
-    const result = await this.#upscaler.upscale({ lr, refs }, { signal: running.signal, onProgress });
+    const onMemory = (bytes: number) => onStep({ stage: "prepare", share: 0, bytes });
+    const watch = { signal: running.signal, onProgress, onMemory };
+    const result = await this.#upscaler.upscale({ lr, refs }, watch);
     const seconds = (performance.now() - started) / 1000;
     const { image } = result;
     const bicubic = resizeBicubic(lr, image.width, image.height);

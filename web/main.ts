@@ -10,6 +10,7 @@ import { well } from "./wells.js";
 
 /** What the network's stages are, to who does not know it. */
 const STAGES: Readonly<Record<string, string>> = {
+  prepare: "preparing the GPU",
   "encode lr": "looking at the picture",
   "encode ref↓": "looking at the reference, shrunk",
   "encode ref": "looking at the reference",
@@ -22,7 +23,11 @@ const STAGES: Readonly<Record<string, string>> = {
 /** Of the work, what is not counted when the rest is estimated: in it shaders are made ready, which takes its own time. */
 const BEGINNING = 0.05;
 
-const engine = wrap<Engine>(new Worker(new URL("./engine.ts", import.meta.url), { type: "module" }));
+const worker = new Worker(new URL("./engine.ts", import.meta.url), { type: "module" });
+worker.addEventListener("error", () =>
+  fail(new Error("The part of this page that computes has failed. Reload the page.")),
+);
+const engine = wrap<Engine>(worker);
 const read = (file: Blob, name: string) => engine.readImage(file, name);
 const viewer = new Viewer();
 const matches = new MatchView((match) => engine.matchPictures(match));
@@ -45,6 +50,10 @@ let shown: { readonly outcome: Outcome; readonly name: string; readonly truth: I
 
 function changed(): void {
   truth = undefined;
+  allowRun();
+}
+
+function allowRun(): void {
   run.disabled = !canCompute || running || wells.lr.pictures.length === 0 || wells.refs.pictures.length === 0;
 }
 
@@ -62,10 +71,10 @@ async function start(): Promise<void> {
   try {
     const { name, software } = await engine.open();
     canCompute = true;
+    allowRun();
     element("#adapter").textContent = software
       ? `No GPU can be used: ${name} computes on the processor instead, which is slow.`
       : `Computes on this machine's GPU: ${name}.`;
-    changed();
   } catch (error) {
     element("#adapter").textContent = "There is no GPU that this page can use.";
     fail(error, start);
@@ -79,7 +88,7 @@ async function enlarge(): Promise<void> {
   const started = performance.now();
   counted = undefined;
   setRunning(true);
-  showStep({ stage: "preparing the GPU", share: 0 }, started);
+  showStep({ stage: "prepare", share: 0 }, started);
   try {
     const request = { lr: picture.image, refs: wells.refs.pictures.map(({ image }) => image), truth: made };
     const outcome = await engine.upscale(
@@ -102,13 +111,11 @@ function setRunning(now: boolean): void {
   element("#progress").hidden = !now;
   cancel.hidden = !now;
   cancel.disabled = false;
-  const kept = truth;
-  changed();
-  truth = kept;
+  allowRun();
   if (hadFocus) (now ? cancel : run).focus();
 }
 
-function showStep({ stage, share }: Step, started: number): void {
+function showStep({ stage, share, bytes }: Step, started: number): void {
   if (!running) return;
   const now = performance.now();
   const seconds = (now - started) / 1000;
@@ -118,7 +125,8 @@ function showStep({ stage, share }: Step, started: number): void {
   const name = STAGES[stage] ?? stage;
   const left = rest === undefined ? "" : `, about ${rest.toFixed(rest < 10 ? 1 : 0)} s left`;
   element<HTMLProgressElement>("#progress progress").value = share;
-  element("#stage").textContent = `${name} · ${Math.round(100 * share)} % · ${seconds.toFixed(1)} s${left}`;
+  const memory = bytes === undefined ? "" : `, ${formatBytes(bytes)} of its memory`;
+  element("#stage").textContent = `${name}${memory} · ${Math.round(100 * share)} % · ${seconds.toFixed(1)} s${left}`;
   // Who listens hears each stage once.
   if (announcement.textContent !== name) announcement.textContent = name;
 }

@@ -8,7 +8,8 @@ import { createImage, type Image } from "../image/image.js";
 
 /**
  * Reads PNG (grey stays grey, 16 bits stay 16), or what else the browser shows (JPEG, WebP, AVIF …), turned as its EXIF
- * orientation says, converted to sRGB, at 8 bits. `name` is what errors call it. Throws `ImageError`.
+ * orientation says, converted to sRGB, at 8 bits, colours where it is transparent being lost. `name` is what errors call it.
+ * Throws `ImageError`.
  */
 export async function readImage(file: Blob, name = file instanceof File ? file.name : "the image"): Promise<Image> {
   const bytes = new Uint8Array(await file.arrayBuffer());

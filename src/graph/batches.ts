@@ -23,9 +23,16 @@ export interface StageBatch extends Batch, PlanProgress {
 const MOST_DISPATCHES = 64;
 /** FLOP of a batch, unless one dispatch alone has more: a third of a second for a GPU that does 50 GFLOP/s. */
 const MOST_WORK = 2 ** 34;
+/** The same for adapters that compute on the CPU: seconds at 1 GFLOP/s. No watchdog sees to them, but who cancels waits. */
+const MOST_WORK_IN_SOFTWARE = 2 ** 31;
 
-/** Cuts the commands of `dispatches` into batches. */
-export function batchesOf(commands: readonly Command[], dispatches: readonly PlannedDispatch[]): StageBatch[] {
+/** Cuts the commands of `dispatches` into batches, smaller ones for adapters that are `software`. */
+export function batchesOf(
+  commands: readonly Command[],
+  dispatches: readonly PlannedDispatch[],
+  software = false,
+): StageBatch[] {
+  const most = software ? MOST_WORK_IN_SOFTWARE : MOST_WORK;
   const stages = dispatches.map(({ scope }) => scope.split(".")[0] as string);
   const work = dispatches.map(workOf);
   const all = work.reduce((sum, one) => sum + one, 0);
@@ -35,7 +42,7 @@ export function batchesOf(commands: readonly Command[], dispatches: readonly Pla
     const stage = stages[first] as string;
     while (stages[end] === stage) end++;
     for (let from = first, to = first; from < end; from = to) {
-      to = batchEnd(work, from, end);
+      to = batchEnd(work, from, end, most);
       const after = work.slice(from, to).reduce((sum, one) => sum + one, before);
       const shares = all > 0 ? { share: before / all, shareAfter: after / all } : { share: 0, shareAfter: 1 };
       batches.push({ stage, done: from - first, total: end - first, ...shares, commands: commands.slice(from, to) });
@@ -46,12 +53,12 @@ export function batchesOf(commands: readonly Command[], dispatches: readonly Pla
 }
 
 /** Where the batch that begins at `first` ends. */
-function batchEnd(work: readonly number[], first: number, end: number): number {
-  const most = Math.min(end, first + MOST_DISPATCHES);
+function batchEnd(work: readonly number[], first: number, end: number, most: number): number {
+  const last = Math.min(end, first + MOST_DISPATCHES);
   let sum = 0;
-  for (let i = first; i < most; i++) {
+  for (let i = first; i < last; i++) {
     sum += work[i] as number;
-    if (i > first && sum > MOST_WORK) return i;
+    if (i > first && sum > most) return i;
   }
-  return most;
+  return last;
 }

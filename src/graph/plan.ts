@@ -156,7 +156,8 @@ export class Plan<In extends string = string, Out extends string = string> {
     this.#owned.push(block, ...buffers);
     device.write(block, params);
     this.#assign(buffers);
-    this.#batches = batchesOf(await this.#createCommands(pipelines, block), this.#dispatches);
+    const commands = await this.#createCommands(pipelines, block);
+    this.#batches = batchesOf(commands, this.#dispatches, device.info.software);
   }
 
   /** What the plan allocates, in a fixed order: parameter blocks, own tensors, slots of temporaries, staging. */

@@ -92,9 +92,9 @@ describe("batches", () => {
     ...{ shader: "fill", label: "", scope: "", bytes: 0, bindings: {}, workgroups: [1, 1, 1] },
     ...work,
   });
-  const cut = (dispatches: readonly PlannedDispatch[]) => {
+  const cut = (dispatches: readonly PlannedDispatch[], software = false) => {
     const commands = dispatches.map(() => ({}) as Batch["commands"][number]);
-    const batches = batchesOf(commands, dispatches);
+    const batches = batchesOf(commands, dispatches, software);
     expect(batches.flatMap((batch) => batch.commands)).to.deep.equal(commands);
     return batches.map(({ commands, stage, done, total }) => [stage, done, commands.length, total]);
   };
@@ -111,6 +111,7 @@ describe("batches", () => {
     const half = 2 ** 33;
     const work = [{ flops: half }, { flops: half }, { bytes: half / 16 }, { flops: 9 * half }, {}, {}];
     expect(cut(work.map(dispatch)).map(([, done]) => done)).to.deep.equal([0, 2, 3, 4]);
+    expect(cut(work.map(dispatch), true).map(([, done]) => done)).to.deep.equal([0, 1, 2, 3, 4]);
   });
 
   it("belong to one stage each, the outermost scope", () => {

@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { expect } from "chai";
 
 const { findBrowser } = (await import(new URL("../../../scripts/browser.mjs", import.meta.url).href)) as {
@@ -15,7 +15,7 @@ describe("the browser for tests", () => {
       writeFileSync(chrome, "");
       chmodSync(chrome, 0o755);
       writeFileSync(join(folder, "chromium"), "no program");
-      expect(findBrowser({ PATH: `/nowhere:${folder}` })).to.equal(chrome);
+      expect(findBrowser({ PATH: `/nowhere${delimiter}${folder}` })).to.equal(chrome);
       expect(findBrowser({ CHROME: "/my/chrome", PATH: folder })).to.equal("/my/chrome");
     } finally {
       rmSync(folder, { recursive: true });
