@@ -29,7 +29,6 @@ const RULES: readonly (readonly [start: string, how: string | readonly string[]]
   ["masa train", BRIEF],
   ["masa pairs --", ["--count", "4"]],
   ["masa pairs", "the line before it, with the folders it needs"],
-  ["masa evaluate --data test", "by hand, for docs/results.md: its data are too large for a repository"],
   ["masa evaluate", ["--limit", "1"]],
   ["masa export", []],
   ["masa upscale --weights", "no command line, but the name of an option"],
