@@ -10,6 +10,10 @@ export interface Margin {
   readonly columns: number;
 }
 
+/** Threads of a workgroup, side by side, and rows that each walks through. */
+const THREADS = 8;
+const REACH = 16;
+
 /** Maps [N, Cᵢ, H, W], one after the other, → [N, Σ⌈Cᵢ/4⌉, rows, columns, 4]. */
 export function quads(recorder: Recorder, maps: readonly Operand[], { top, left, rows, columns }: Margin): Operand {
   const [N] = (maps[0] as Operand).shape as [number];
@@ -25,9 +29,9 @@ export function quads(recorder: Recorder, maps: readonly Operand[], { top, left,
     recorder.dispatch({
       shader: "quads",
       constants: { Values: vectorOf(width), WIDTH: `${width}u` },
-      params: { C, H, W, groups: count, all, first, rows, columns, top, left },
+      params: { C, H, W, groups: count, all, first, rows, columns, top, left, reach: REACH },
       bindings: { x, quads: packed },
-      workgroups: [Math.ceil(columns / (16 * width)), Math.ceil(rows / 4), N * count],
+      workgroups: [Math.ceil(columns / (THREADS * width)), Math.ceil(rows / REACH), N * count],
     });
     first += count;
   }
