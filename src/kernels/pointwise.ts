@@ -33,7 +33,7 @@ export function pointwise(recorder: Recorder, op: PointwiseName, a: Operand, b: 
     constants: {
       OP: op,
       SAME: same,
-      SIDES: sides.length,
+      SIDES: same ? 1 : sides.length, // which does not count there
       A: types[0] as string,
       B: types[1] as string,
       Values: vectorOf(width),

@@ -22,9 +22,10 @@ describe("bench of the cold start", () => {
     expect(device.memory().bytes).to.equal(before);
   });
 
+  // Losses are small numbers: what is pointwise has a scalar pipeline beside that of vectors, milliseconds each.
   it("finds few pipelines in the official training step", async () => {
     const device = await testDevice();
-    expect(pipelinesOf(officialTraining(device, { preset: "masa-rec" }).plans)).to.have.length.within(30, 75);
-    expect(pipelinesOf(officialTraining(device, { preset: "masa" }).plans)).to.have.length.within(50, 95);
+    expect(pipelinesOf(officialTraining(device, { preset: "masa-rec" }).plans)).to.have.length.within(30, 80);
+    expect(pipelinesOf(officialTraining(device, { preset: "masa" }).plans)).to.have.length.within(50, 105);
   });
 });
