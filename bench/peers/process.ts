@@ -1,4 +1,7 @@
-/** A runner as its parent sees it: a process that is told one thing at a time. */
+/**
+ * A runner as its parent sees it: a process that is told one thing at a time, and stands still in between. Libraries ask
+ * Dawn again and again whether it is done, also when nothing is to be done: their waiting would cost the others a core.
+ */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -36,6 +39,7 @@ export class RunnerProcess {
       late = true;
       this.close();
     }, limit);
+    this.#signal("SIGCONT");
     try {
       this.#child.stdin.write(`${JSON.stringify(request)}\n`);
       for (let line = await this.#lines.next(); !line.done; line = await this.#lines.next()) {
@@ -45,8 +49,14 @@ export class RunnerProcess {
       }
     } finally {
       clearTimeout(timer);
+      this.#signal("SIGSTOP");
     }
     throw new RunnerDied(late ? `no answer within ${limit / 1e3} s` : await this.#end());
+  }
+
+  /** Where there are such signals. */
+  #signal(name: "SIGCONT" | "SIGSTOP"): void {
+    if (process.platform !== "win32") this.#child.kill(name);
   }
 
   async #end(): Promise<string> {
