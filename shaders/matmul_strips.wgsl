@@ -1,18 +1,18 @@
 // y = a · b for every batch, for adapters that compute on the CPU: the bindings and constants of matmul.wgsl.
 //
-// A workgroup is one subgroup of 8 threads or more and makes 32 rows of 64 columns of y, a thread the columns j, j + 8, ….
-// A load costs as much there as twenty multiply-adds whatever its address, and a broadcast next to nothing: for 4 steps of
-// the inner index a thread loads its own 32 values of b, and 8 threads load 8 values of a at a time and pass them on. Four
-// products are added before they meet the long sum: that loses fewer digits, and moves the sums less often.
+// A workgroup is one subgroup of 8 threads or more and makes 32 rows of 64 columns of y, thread t the columns 8t … 8t + 7.
+// A load costs as much there as twenty multiply-adds whatever its address, of a vector little more, and a broadcast next to
+// nothing: for 4 steps of the inner index a thread loads its own 8 vectors of b, and 8 threads load 4 vectors of a and hand
+// them on. Four products are added before they meet the long sum: that loses fewer digits, and moves the sums less often.
 // Rows and columns past the end are computed from what lies there, and not stored.
-// Cost: 48 loads for 1024 multiply-adds of a thread.
+// Cost: 12 loads of vectors for 1024 multiply-adds of a thread.
 
 enable subgroups;
 
 const TRANSPOSE_A = false;
 const TRANSPOSE_B = false;
-const COLUMNS = 8u;  // of a thread
-const STEPS = 4u;
+alias Values = vec4f;  // f32 where the rows of a or b, as they are stored, are no multiple of 4
+const WIDTH = 4u;      // of Values
 
 struct Params {
   batches: u32,
@@ -22,48 +22,60 @@ struct Params {
   inner: u32,
 }
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(0) var<storage, read> a: array<Values>;
+@group(0) @binding(1) var<storage, read> b: array<Values>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-alias Sums = array<vec4f, 8u * COLUMNS>;
-alias Strip = array<f32, STEPS * COLUMNS>;
-alias Weights = array<vec4f, STEPS>;
-alias Held = array<f32, STEPS>;
+alias Sums = array<vec4f, 64>;    // [row][half of the columns]
+alias Columns = array<vec4f, 8>;  // [step][half of the columns]
+alias Held = array<vec4f, 4>;     // rows of a that a thread holds, or steps where a is transposed
 
-// Values out of the registers of threads 0 to 3, and of threads 4 to 7.
-fn low(held: f32) -> vec4f {
+// Four values that are stored side by side.
+fn four_of_a(at: u32) -> vec4f {
+  if (WIDTH == 4u) { return vec4f(a[at / 4u]); }
+  return vec4f(vec4f(a[at]).x, vec4f(a[at + 1u]).x, vec4f(a[at + 2u]).x, vec4f(a[at + 3u]).x);
+}
+// The same, with the last one instead of those beyond it.
+fn four_of_b(at: u32, last: u32) -> vec4f {
+  if (WIDTH == 4u) { return vec4f(b[at / 4u]); }
+  let steps = min(vec4u(0u, 1u, 2u, 3u), vec4u(last));
+  return vec4f(vec4f(b[at]).x, vec4f(b[at + steps.y]).x, vec4f(b[at + steps.z]).x, vec4f(b[at + steps.w]).x);
+}
+
+// Four steps of row r of a.
+fn row(held: ptr<function, Held>, r: u32) -> vec4f {
+  if (!TRANSPOSE_A) { return subgroupShuffle((*held)[r / 8u], r % 8u); }
   return vec4f(
-    subgroupBroadcast(held, 0u), subgroupBroadcast(held, 1u), subgroupBroadcast(held, 2u), subgroupBroadcast(held, 3u),
+    subgroupShuffle((*held)[0][r % 4u], r / 4u), subgroupShuffle((*held)[1][r % 4u], r / 4u),
+    subgroupShuffle((*held)[2][r % 4u], r / 4u), subgroupShuffle((*held)[3][r % 4u], r / 4u),
   );
 }
-fn high(held: f32) -> vec4f {
-  return vec4f(
-    subgroupBroadcast(held, 4u), subgroupBroadcast(held, 5u), subgroupBroadcast(held, 6u), subgroupBroadcast(held, 7u),
-  );
+
+fn multiply(sums: ptr<function, Sums>, r: u32, columns: ptr<function, Columns>, held: ptr<function, Held>) {
+  let w = row(held, r);
+  var low = (*columns)[0] * w.x;
+  var high = (*columns)[1] * w.x;
+  low += (*columns)[2] * w.y;
+  high += (*columns)[3] * w.y;
+  low += (*columns)[4] * w.z;
+  high += (*columns)[5] * w.z;
+  low += (*columns)[6] * w.w;
+  high += (*columns)[7] * w.w;
+  (*sums)[2u * r] += low;
+  (*sums)[2u * r + 1u] += high;
 }
 
-fn multiply(sums: ptr<function, Sums>, first: u32, strip: ptr<function, Strip>, w: Weights) {
-  for (var c = 0u; c < COLUMNS; c++) {
-    var sum = (*strip)[c] * w[0];
-    for (var s = 1u; s < STEPS; s++) { sum += (*strip)[s * COLUMNS + c] * w[s]; }
-    (*sums)[first + c] += sum;
-  }
-}
-
-// Adds the products of eight rows, of which this thread loads row `i`; `first` is where their sums begin.
-fn add_rows(sums: ptr<function, Sums>, first: u32, strip: ptr<function, Strip>, start: u32, i: u32, k: u32) {
-  var held: Held;
-  for (var s = 0u; s < STEPS; s++) {
-    let value = a[start + select(i * params.inner + k + s, (k + s) * params.n + i, TRANSPOSE_A)];
-    held[s] = select(0.0, value, k + s < params.inner);
-  }
-  var w: Weights;
-  for (var s = 0u; s < STEPS; s++) { w[s] = low(held[s]); }
-  multiply(sums, first, strip, w);
-  for (var s = 0u; s < STEPS; s++) { w[s] = high(held[s]); }
-  multiply(sums, first + COLUMNS, strip, w);
+// Written out eight times: Mesa leaves a loop of large bodies a loop, and would then find every sum by its index.
+fn multiply_eight(sums: ptr<function, Sums>, r: u32, columns: ptr<function, Columns>, held: ptr<function, Held>) {
+  multiply(sums, r, columns, held);
+  multiply(sums, r + 1u, columns, held);
+  multiply(sums, r + 2u, columns, held);
+  multiply(sums, r + 3u, columns, held);
+  multiply(sums, r + 4u, columns, held);
+  multiply(sums, r + 5u, columns, held);
+  multiply(sums, r + 6u, columns, held);
+  multiply(sums, r + 7u, columns, held);
 }
 
 @compute @workgroup_size(8)
@@ -73,31 +85,63 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let i0 = group.y * 32u;
-  let j0 = group.x * 8u * COLUMNS + thread;
+  let j0 = group.x * 64u + 8u * thread;
   let a_start = group.z / params.share * params.n * params.inner;
   let b_start = group.z * params.inner * params.m;
-  let i = i0 + lane % 8u;
   var sums: Sums;
-  for (var k = 0u; k < params.inner; k += STEPS) {
-    var strip: Strip;
-    for (var s = 0u; s < STEPS; s++) {
-      // Past the last step a is 0, and b must be a number.
-      let step = min(k + s, params.inner - 1u);
-      for (var c = 0u; c < COLUMNS; c++) {
-        let j = j0 + 8u * c;
-        strip[s * COLUMNS + c] = b[b_start + select(step * params.m + j, j * params.inner + step, TRANSPOSE_B)];
+  for (var k = 0u; k < params.inner; k += 4u) {
+    // Past the last step a is taken as 0, and b must be a number.
+    let last = params.inner - 1u - k;
+    let inside = vec4u(0u, 1u, 2u, 3u) <= vec4u(last);
+    var held: Held;
+    for (var s = 0u; s < 4u; s++) {
+      if (TRANSPOSE_A) {
+        held[s] = select(vec4f(), four_of_a(a_start + (k + s) * params.n + i0 + lane % 8u * 4u), s <= last);
+      } else {
+        held[s] = select(vec4f(), four_of_a(a_start + (i0 + 8u * s + lane % 8u) * params.inner + k), inside);
       }
     }
-    add_rows(&sums, 0u, &strip, a_start, i, k);
-    add_rows(&sums, 2u * COLUMNS, &strip, a_start, i + 8u, k);
-    add_rows(&sums, 4u * COLUMNS, &strip, a_start, i + 16u, k);
-    add_rows(&sums, 6u * COLUMNS, &strip, a_start, i + 24u, k);
+    var columns: Columns;
+    if (TRANSPOSE_B) {
+      var rows: Columns;
+      for (var j = 0u; j < 8u; j++) { rows[j] = four_of_b(b_start + (j0 + j) * params.inner + k, last); }
+      let low = transpose(mat4x4f(rows[0], rows[1], rows[2], rows[3]));
+      let high = transpose(mat4x4f(rows[4], rows[5], rows[6], rows[7]));
+      for (var s = 0u; s < 4u; s++) {
+        columns[2u * s] = low[s];
+        columns[2u * s + 1u] = high[s];
+      }
+    } else {
+      for (var s = 0u; s < 4u; s++) {
+        let at = b_start + (k + min(s, last)) * params.m + j0;
+        columns[2u * s] = four_of_b(at, 3u);
+        columns[2u * s + 1u] = four_of_b(at + 4u, 3u);
+      }
+    }
+    multiply_eight(&sums, 0u, &columns, &held);
+    multiply_eight(&sums, 8u, &columns, &held);
+    multiply_eight(&sums, 16u, &columns, &held);
+    multiply_eight(&sums, 24u, &columns, &held);
   }
   let y_start = group.z * params.n * params.m;
   for (var r = 0u; r < min(32u, params.n - i0); r++) {
-    for (var c = 0u; c < COLUMNS; c++) {
-      let j = j0 + 8u * c;
-      if (j < params.m) { y[y_start + (i0 + r) * params.m + j] = sums[r / 4u * COLUMNS + c][r % 4u]; }
+    let at = y_start + (i0 + r) * params.m + j0;
+    let low = sums[2u * r];
+    let high = sums[2u * r + 1u];
+    if (j0 + 8u <= params.m) {
+      y[at] = low.x;
+      y[at + 1u] = low.y;
+      y[at + 2u] = low.z;
+      y[at + 3u] = low.w;
+      y[at + 4u] = high.x;
+      y[at + 5u] = high.y;
+      y[at + 6u] = high.z;
+      y[at + 7u] = high.w;
+    } else {
+      for (var k = 0u; k < 4u; k++) {
+        if (j0 + k < params.m) { y[at + k] = low[k]; }
+        if (j0 + 4u + k < params.m) { y[at + 4u + k] = high[k]; }
+      }
     }
   }
 }

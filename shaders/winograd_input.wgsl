@@ -1,20 +1,24 @@
 // First stage of a 3 × 3 convolution by Winograd's F(4×4, 3×3): windows of 6 × 6 pixels, transformed.
 //
-//   v[k, slab, channel + c, t] = (Bᵀ · d · B)[k / 6, k % 6], d the window of tile slab·size + t, 0 outside the image
+//   v[k, slab][(channel + c)·channel_step + t·tile_step] = (Bᵀ · d · B)[k / 6, k % 6],
+//   d the window of tile slab·size + t, 0 outside the image
 //   A tile is 4 × 4 outputs; windows of neighbours share two rows or columns. Tiles first … first + tiles − 1 of all
-//   N·TH·TW are taken, `size` in a slab; what is missing in the last slab is 0. x [N, C, H, W]; v [36, slabs, channels, size].
+//   N·TH·TW are taken, `size` in a slab; what is missing in the last slab is 0. x [N, C, H, W]; v [36, slabs], of matrices
+//   [channels, size] or, as the steps say, [size, channels].
 // The whole (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016, for the points 0, ±5/8, ±3/2, ∞):
 //   y = Aᵀ · Σ_c (G·w·Gᵀ) ⊙ (Bᵀ·d·B) · A: 36 products a channel for 16 outputs, where the direct sum takes 144.
 // The usual points 0, ±1, ±2, ∞ lose three times as many digits; with these, and Σ_c in blocks, the error is about half of
 // that of the direct products added one after the other.
-// One thread a tile and channel. Cost: 36 loads, 36 stores, about 170 operations.
+// One thread a tile, for `reach` channels one after the other: on adapters that compute on the CPU it takes longer to find
+// the tile than to transform its window. Cost: 36 loads, 36 stores, about 170 operations for each channel.
 
 struct Params {
-  count: u32,  // C·slabs·size
   first: u32, tiles: u32, size: u32, slabs: u32,
   TH: u32, TW: u32,
   C: u32, H: u32, W: u32,
   channels: u32, channel: u32,
+  channel_step: u32, tile_step: u32,
+  reach: u32,
   padding: i32,
 }
 
@@ -48,31 +52,31 @@ fn pixel(plane: u32, row: i32, column: i32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = id.x + id.y * groups.x * 64u;
-  if (index >= params.count) { return; }
-  let padded = params.slabs * params.size;
-  let t = index % padded;
-  let c = index / padded;
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let t = id.x;
+  if (t >= params.slabs * params.size) { return; }
   let tile = params.first + t;
+  let n = min(tile, params.first + params.tiles - 1u) / (params.TW * params.TH);
   let row = i32(tile / params.TW % params.TH * 4u) - params.padding;
   // Columns beyond every image make the tiles zero that are not there.
   let column = select(i32(params.W), i32(tile % params.TW * 4u) - params.padding, t < params.tiles);
-  let plane = (min(tile / (params.TW * params.TH), (params.first + params.tiles - 1u) / (params.TW * params.TH)) * params.C + c)
-    * params.H * params.W;
-  var half: array<array<f32, 6>, 6>;
-  for (var j = 0u; j < 6u; j++) {
-    let at = column + i32(j);
-    half[j] = transform(pixel(plane, row, at), pixel(plane, row + 1, at), pixel(plane, row + 2, at),
-      pixel(plane, row + 3, at), pixel(plane, row + 4, at), pixel(plane, row + 5, at));
-  }
+  let start = t / params.size * params.channels * params.size + t % params.size * params.tile_step;
   let step = params.slabs * params.channels * params.size;
-  var at = (t / params.size * params.channels + params.channel + c) * params.size + t % params.size;
-  for (var i = 0u; i < 6u; i++) {
-    let values = transform(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]);
+  for (var c = id.y * params.reach; c < min((id.y + 1u) * params.reach, params.C); c++) {
+    let plane = (n * params.C + c) * params.H * params.W;
+    var half: array<array<f32, 6>, 6>;
     for (var j = 0u; j < 6u; j++) {
-      v[at] = values[j];
-      at += step;
+      let at = column + i32(j);
+      half[j] = transform(pixel(plane, row, at), pixel(plane, row + 1, at), pixel(plane, row + 2, at),
+        pixel(plane, row + 3, at), pixel(plane, row + 4, at), pixel(plane, row + 5, at));
+    }
+    var at = start + (params.channel + c) * params.channel_step;
+    for (var i = 0u; i < 6u; i++) {
+      let values = transform(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]);
+      for (var j = 0u; j < 6u; j++) {
+        v[at] = values[j];
+        at += step;
+      }
     }
   }
 }

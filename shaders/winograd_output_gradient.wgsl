@@ -2,13 +2,13 @@
 //
 //   v[k, slab, o, t] = (A · d · Aᵀ)[k / 6, k % 6], d the pixels of tile slab·size + t, 0 outside dy [N, O, P, Q]
 //   The adjoint of winograd_output.wgsl. Tiles, slabs and v [36, slabs, O, size] as in winograd_input.wgsl.
-// One thread a tile and channel. Cost: 16 loads, 36 stores, about 90 operations.
+// One thread a tile, for `reach` channels one after the other. Cost: 16 loads, 36 stores, about 90 operations for each.
 
 struct Params {
-  count: u32,  // O·slabs·size
   first: u32, tiles: u32, size: u32, slabs: u32,
   TH: u32, TW: u32,
   O: u32, P: u32, Q: u32,
+  reach: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
@@ -33,30 +33,31 @@ fn pixel(plane: u32, row: u32, column: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = id.x + id.y * groups.x * 64u;
-  if (index >= params.count) { return; }
-  let padded = params.slabs * params.size;
-  let t = index % padded;
-  let o = index / padded;
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let t = id.x;
+  if (t >= params.slabs * params.size) { return; }
   let tile = params.first + min(t, params.tiles - 1u);
+  let n = tile / (params.TW * params.TH);
   let row = tile / params.TW % params.TH * 4u;
   // Columns beyond every image make the tiles zero that are not there.
   let column = select(params.Q, tile % params.TW * 4u, t < params.tiles);
-  let plane = (tile / (params.TW * params.TH) * params.O + o) * params.P * params.Q;
-  var half: array<array<f32, 6>, 4>;
-  for (var j = 0u; j < 4u; j++) {
-    let at = column + j;
-    half[j] = transform(
-      pixel(plane, row, at), pixel(plane, row + 1u, at), pixel(plane, row + 2u, at), pixel(plane, row + 3u, at));
-  }
+  let start = t / params.size * params.O * params.size + t % params.size;
   let step = params.slabs * params.O * params.size;
-  var at = (t / params.size * params.O + o) * params.size + t % params.size;
-  for (var i = 0u; i < 6u; i++) {
-    let values = transform(half[0][i], half[1][i], half[2][i], half[3][i]);
-    for (var j = 0u; j < 6u; j++) {
-      v[at] = values[j];
-      at += step;
+  for (var o = id.y * params.reach; o < min((id.y + 1u) * params.reach, params.O); o++) {
+    let plane = (n * params.O + o) * params.P * params.Q;
+    var half: array<array<f32, 6>, 4>;
+    for (var j = 0u; j < 4u; j++) {
+      let at = column + j;
+      half[j] = transform(
+        pixel(plane, row, at), pixel(plane, row + 1u, at), pixel(plane, row + 2u, at), pixel(plane, row + 3u, at));
+    }
+    var at = start + o * params.size;
+    for (var i = 0u; i < 6u; i++) {
+      let values = transform(half[0][i], half[1][i], half[2][i], half[3][i]);
+      for (var j = 0u; j < 6u; j++) {
+        v[at] = values[j];
+        at += step;
+      }
     }
   }
 }

@@ -79,10 +79,30 @@ function describe(x: Operand, concat: Operand | undefined, weight: Operand, { st
   return `${channels}→${O} ${KH}×${KW} s${stride} p${padding} d${dilation} [${x.shape}]`;
 }
 
+function hasHalves(operands: readonly Operand[]): boolean {
+  return operands.some(({ dtype }) => dtype === "f16");
+}
+
 /** ` f16+f32→f16`: how the inputs and the output are stored; nothing where all have 32 bits. */
 function storedText({ sources, y }: Gather): string {
-  const halves = [...sources, y].some(({ dtype }) => dtype === "f16");
-  return halves ? ` ${sources.map(({ dtype }) => dtype).join("+")}→${y.dtype}` : "";
+  return hasHalves([...sources, y]) ? ` ${sources.map(({ dtype }) => dtype).join("+")}→${y.dtype}` : "";
+}
+
+/**
+ * The variants of direct sums, and Winograd's where it is valid: the default where it pays, unless there are images stored in
+ * 16 bits, as they are to save memory: its transformed tiles are larger than the images, and have 32.
+ */
+function withWinograd<Name extends string>(
+  { machine }: Recorder,
+  direct: readonly [Name, ...Name[]],
+  weight: Operand,
+  window: Window,
+  { sources, y }: Pick<Gather, "sources" | "y">,
+): readonly [Name | "winograd", ...(Name | "winograd")[]] {
+  if (!winogradSuits(weight, window)) return direct;
+  const [O, C] = weight.shape as Sides;
+  const pays = winogradPays(machine, y, Math.min(O, C)) && !hasHalves([...sources, y]);
+  return pays ? ["winograd", ...direct] : [...direct, "winograd"];
 }
 
 /** y = f(x ⋆ weight + bias + residual). */
@@ -90,7 +110,7 @@ export function convolve(recorder: Recorder, convolution: Convolution): void {
   const { x, concat, weight, y, window } = convolution;
   const task = forwardGather(convolution);
   const direct = gatherVariants(recorder, task);
-  const fast = winogradSuits(weight, window) ? ([...direct, "winograd"] as const) : direct;
+  const fast = withWinograd(recorder, direct, weight, window, task);
   const candidates = variants(products(y, weight.shape[1] as number, weight), fast);
   const variant = recorder.choose(`convolve ${describe(x, concat, weight, window)}${storedText(task)}`, candidates);
   if (variant === "plain") convolvePlain(recorder, convolution);
@@ -169,9 +189,7 @@ export interface WeightGradient {
 export function weightGradient(recorder: Recorder, gradient: WeightGradient): void {
   const { x, concat, dy, dweight, window } = gradient;
   const direct = weightGradientVariants(recorder.machine);
-  const suits = winogradSuits(dweight, window);
-  const pays = winogradPays(recorder.machine, dy, Math.min(dweight.shape[0] as number, dweight.shape[1] as number));
-  const fast = !suits ? direct : pays ? (["winograd", ...direct] as const) : ([...direct, "winograd"] as const);
+  const fast = withWinograd(recorder, direct, dweight, window, { sources: [x, ...(concat ? [concat] : [])], y: dy });
   const candidates = variants(products(dy, dweight.shape[1] as number, dweight), fast);
   const variant = recorder.choose(`weight gradient ${describe(x, concat, dweight, window)}`, candidates);
   if (variant === "winograd") winogradWeightGradient(recorder, gradient);

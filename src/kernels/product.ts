@@ -4,7 +4,7 @@
  * `plain` serves small matrices. `tiles` shares both operands through workgroup memory: for GPUs. `strips` hands one of
  * them on by subgroup broadcast: for adapters that compute on the CPU.
  */
-import { cpuFirst, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { cpuFirst, flatGrid, type Machine, type Operand, type Recorder, vectorOf, vectorWidth } from "./kernel.js";
 
 export interface Transposed {
   readonly transposeA: boolean;
@@ -57,6 +57,13 @@ export function product(
   if (variant === "plain") recorder.dispatch({ ...task, shader: "matmul", workgroups: flatGrid(batches * n * m) });
   else {
     const { shader, rows, columns } = FAST[variant];
-    recorder.dispatch({ ...task, shader, workgroups: [Math.ceil(m / columns), Math.ceil(n / rows), batches] });
+    const width = vectorWidth(transposeA ? n : inner, transposeB ? inner : m);
+    const values = variant === "strips" && { Values: vectorOf(width), WIDTH: `${width}u` };
+    recorder.dispatch({
+      ...task,
+      constants: { ...task.constants, ...values },
+      shader,
+      workgroups: [Math.ceil(m / columns), Math.ceil(n / rows), batches],
+    });
   }
 }

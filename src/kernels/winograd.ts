@@ -5,19 +5,21 @@
  *   forward          y = output(u(weight) · v(x))
  *   weight gradient  dweight = weight_gradient(v'(dy) · v(x)ᵀ), the adjoint of the first in the weight
  *
- * The forward convolution is no default anywhere: transformed weights are rounded, by the same amount in all tiles, so that
- * the sum of y over an image is off by more than independent errors are. In an input gradient such sums reach the weights of
- * earlier layers: there it is not offered. The weight gradient transforms no weights.
+ * Transformed weights are rounded, by the same amount in all tiles, so that the sum of y over an image is off by more than
+ * independent errors are. Forward all goldens pass with that. In an input gradient such sums reach the weights of earlier
+ * layers, and one fails: there it is not offered. The weight gradient transforms no weights.
  */
 import type { Convolution, WeightGradient, Window } from "./convolution.js";
-import { elements, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
+import { elements, FLAT_WORKGROUP, flatGrid, type Machine, type Operand, type Recorder } from "./kernel.js";
 import { product } from "./product.js";
 
 type Sides = [number, number, number, number];
 
 const POINTS = 36;
+/** How the products take their matrices. */
+const AS_STORED = { transposeA: false, transposeB: false };
 /** Most bytes of the transformed tiles of an image tensor that exist at once. */
-const SCRATCH_BYTES = 32 << 20;
+const SCRATCH_BYTES = 16 << 20;
 /** Tiles of a slab: as many as a workgroup of the matrix product has columns, so that it reads one piece of memory. */
 const SLAB = 64;
 /** The same for the weight gradient, where the products of a slab's tiles are summed for themselves: long sums lose digits. */
@@ -29,8 +31,8 @@ export function winogradSuits(weight: Operand, { stride, dilation }: Window): bo
 }
 
 /**
- * Whether it is the default of the weight gradient: where arithmetic is dear beside memory, as on adapters that compute on
- * the CPU, and the matrices are large. For GPUs that is to be measured.
+ * Whether it is faster than direct sums: where arithmetic is dear beside memory, as on adapters that compute on the CPU, and
+ * the matrices are large. For GPUs that is to be measured.
  */
 export function winogradPays({ software, subgroupMinSize }: Machine, y: Operand, fewestChannels: number): boolean {
   return software && subgroupMinSize >= 8 && fewestChannels >= 32 && tilesOf(y).count >= 32;
@@ -45,18 +47,18 @@ export function winogradConvolution(recorder: Recorder, convolution: Convolution
   for (const { first, tiles } of chunks(count, Math.max(O, C))) {
     const part = { first, tiles, ...slabsOf(tiles, SLAB), TH, TW };
     const { slabs, size } = part;
-    const v = input(recorder, concat ? [x, concat] : [x], part, window.padding);
+    const v = input(recorder, concat ? [x, concat] : [x], part, window.padding, "channels");
     const m = recorder.scratch(`products of tiles from ${first}`, [POINTS * slabs, O, size]);
-    product(recorder, u, v, m, { transposeA: false, transposeB: false }, directFlops(weight, y, tiles / count));
+    product(recorder, u, v, m, AS_STORED, directFlops(weight, y, tiles / count));
     recorder.dispatch({
       shader: "winograd_output",
       params: {
-        ...{ count: O * tiles, ...part, O, P, Q, slope },
+        ...{ ...part, O, P, Q, reach: reachOf(recorder), slope },
         has_bias: Number(bias !== undefined),
         has_residual: Number(residual !== undefined),
       },
       bindings: { m, bias: bias ?? m, residual: residual ?? m, y },
-      workgroups: flatGrid(O * tiles),
+      workgroups: tileGrid(recorder, tiles, O),
     });
   }
 }
@@ -70,23 +72,16 @@ export function winogradWeightGradient(recorder: Recorder, gradient: WeightGradi
   for (const { first, tiles } of chunks(tiling.count, Math.max(O, C))) {
     const part = { first, tiles, ...slabsOf(tiles, SUM_SLAB), TH: tiling.TH, TW: tiling.TW };
     const { slabs, size } = part;
-    const vx = input(recorder, concat ? [x, concat] : [x], part, window.padding);
+    const vx = input(recorder, concat ? [x, concat] : [x], part, window.padding, "tiles");
     const vy = recorder.scratch(`tiles of dy from ${first}`, [POINTS * slabs, O, size]);
     recorder.dispatch({
       shader: "winograd_output_gradient",
-      params: { count: O * slabs * size, ...part, O, P, Q },
+      params: { ...part, O, P, Q, reach: reachOf(recorder) },
       bindings: { dy, v: vy },
-      workgroups: flatGrid(O * slabs * size),
+      workgroups: tileGrid(recorder, slabs * size, O),
     });
     const m = recorder.scratch(`products of tiles from ${first}`, [POINTS * slabs, O, C]);
-    product(
-      recorder,
-      vy,
-      vx,
-      m,
-      { transposeA: false, transposeB: true },
-      directFlops(dweight, dy, tiles / tiling.count),
-    );
+    product(recorder, vy, vx, m, AS_STORED, directFlops(dweight, dy, tiles / tiling.count));
     recorder.dispatch({
       shader: "winograd_weight_gradient",
       params: { count: O * C, slabs, adds: Number(first > 0) },
@@ -120,24 +115,41 @@ interface Part {
   readonly TW: number;
 }
 
-/** The transformed windows of some tiles, [36·slabs, channels of all inputs, size]. */
-function input(recorder: Recorder, xs: readonly Operand[], part: Part, padding: number): Operand {
+/** The transformed windows of some tiles, [36·slabs], of matrices with so many `rows`: all inputs' channels, or tiles. */
+function input(
+  recorder: Recorder,
+  xs: readonly Operand[],
+  part: Part,
+  padding: number,
+  rows: "channels" | "tiles",
+): Operand {
   const { slabs, size } = part;
   const channels = xs.reduce((sum, x) => sum + (x.shape[1] as number), 0);
-  const v = recorder.scratch(`tiles of x from ${part.first}`, [POINTS * slabs, channels, size]);
+  const sides = rows === "channels" ? [channels, size] : [size, channels];
+  const v = recorder.scratch(`tiles of x from ${part.first}`, [POINTS * slabs, ...sides]);
+  const steps = rows === "channels" ? { channel_step: size, tile_step: 1 } : { channel_step: 1, tile_step: channels };
   let channel = 0;
   for (const x of xs) {
     const [, C, H, W] = x.shape as Sides;
-    const count = C * slabs * size;
     recorder.dispatch({
       shader: "winograd_input",
-      params: { count, ...part, C, H, W, channels, channel, padding },
+      params: { ...part, C, H, W, channels, channel, ...steps, reach: reachOf(recorder), padding },
       bindings: { x, v },
-      workgroups: flatGrid(count),
+      workgroups: tileGrid(recorder, slabs * size, C),
     });
     channel += C;
   }
   return v;
+}
+
+/** Channels that a thread of the transforms takes: on a CPU, where it takes long to find a tile, several. */
+function reachOf({ machine }: Recorder): number {
+  return machine.software ? 16 : 1;
+}
+
+/** A thread for each tile and for every `reachOf` channels. */
+function tileGrid(recorder: Recorder, tiles: number, channels: number): [number, number, number] {
+  return [Math.ceil(tiles / FLAT_WORKGROUP), Math.ceil(channels / reachOf(recorder)), 1];
 }
 
 /** The tiles of an output [N, O, P, Q]. */
@@ -147,10 +159,10 @@ function tilesOf(y: Operand) {
   return { TH, TW, P, Q, count: N * TH * TW };
 }
 
-/** Equal slabs of at most `most` tiles. */
+/** Equal slabs of at most `most` tiles, a multiple of 4 as `most` is: the matrix product loads vectors. */
 function slabsOf(tiles: number, most: number): { slabs: number; size: number } {
   const slabs = Math.ceil(tiles / most);
-  return { slabs, size: Math.ceil(tiles / slabs) };
+  return { slabs, size: 4 * Math.ceil(tiles / slabs / 4) };
 }
 
 /** Equal parts of all tiles, small enough for the scratch tensors. */

@@ -8,7 +8,7 @@ import { expect } from "chai";
 import { compile } from "../../src/graph/plan.js";
 import { type Operation, recordOne, type Tensor } from "../../src/graph/tensor.js";
 import { convolve, transpose, type Window, weightGradient } from "../../src/kernels/convolution.js";
-import { elements, type Operand, type Recorder, type Shape } from "../../src/kernels/kernel.js";
+import { type Dtype, elements, type Operand, Recorder, type Shape } from "../../src/kernels/kernel.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 import { Random } from "./check.js";
@@ -189,5 +189,21 @@ describe("convolution variants", () => {
     } finally {
       small.close();
     }
+  });
+
+  it("Winograd's is the default forward where a CPU computes, there is much to do, and images have 32 bits", async () => {
+    const { limits } = await testDevice();
+    const taken = (channels: number, side: number, dtype: Dtype, software: boolean) => {
+      const recorder = new Recorder({ limits, subgroupMinSize: 8, software, choices: new Map() });
+      const image: Operand = { name: "image", shape: [1, channels, side, side], dtype };
+      const weight: Operand = { name: "weight", shape: [channels, channels, 3, 3], dtype: "f32" };
+      convolve(recorder, { x: image, weight, y: image, window: { stride: 1, padding: 1, dilation: 1 }, slope: 1 });
+      return recorder.choices[0]?.taken;
+    };
+    expect(taken(64, 160, "f32", true)).to.equal("winograd");
+    expect(taken(64, 160, "f16", true)).to.equal("strips");
+    expect(taken(16, 160, "f32", true)).to.equal("strips");
+    expect(taken(64, 16, "f32", true)).to.equal("strips");
+    expect(taken(64, 160, "f32", false)).to.equal("tiles 64×64");
   });
 });
