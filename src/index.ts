@@ -10,6 +10,7 @@ export { writeStateDict } from "./files/pytorch.js";
 export { readSafetensors, writeSafetensors } from "./files/safetensors.js";
 export { comparisonSheet, type Panel } from "./files/sheet.js";
 export { readWeights } from "./files/weights.js";
+export type { FirstWeights } from "./masa/first_weights.js";
 export { nodePlatform, type OpenOptions, openDevice } from "./platform/node.js";
 export { keepChoices } from "./platform/tuning.js";
 export { stepChoices } from "./train/choices.js";

@@ -72,8 +72,8 @@ export class Parameters {
     return variable;
   }
 
-  /** Takes room for all variables on `device`, filled by their initializers from `seed`. */
-  async allocate(device: Device, seed = 0): Promise<void> {
+  /** Takes room for all variables on `device`, filled by their initializers from `seed`, times `factor` of their names. */
+  async allocate(device: Device, seed = 0, factor: (name: string) => number = () => 1): Promise<void> {
     if (this.#device) throw new GraphError("the parameters are allocated already", "Call dispose() first");
     const requests = this.all.map(({ name, size }) => ({ label: name, bytes: 4 * size, usage: USAGE }));
     const buffers = await device.allocate(requests);
@@ -81,7 +81,8 @@ export class Parameters {
     for (const [i, data] of this.initial(seed).entries()) {
       const { variable } = this.#entries[i] as { variable: Variable };
       variable.buffer = buffers[i];
-      this.write(variable, data);
+      const by = factor(variable.name);
+      this.write(variable, by === 1 ? data : data.map((value) => by * value));
     }
   }
 

@@ -5,7 +5,22 @@
 import { readFile } from "node:fs/promises";
 import { UserError } from "../files/errors.js";
 import { ADAPTATIONS, AGGREGATIONS, MASA, type MasaConfig, masaConfig } from "../masa/config.js";
+import { FIRST_WEIGHTS, type FirstWeights } from "../masa/first_weights.js";
 import type { VggLayer } from "../masa/vgg.js";
+import {
+  belowOne,
+  choice,
+  count,
+  flag,
+  layer,
+  list,
+  number,
+  optional,
+  positive,
+  type Reader,
+  text,
+  Wanted,
+} from "./readers.js";
 
 /** What a training run is told cannot be meant. All faults are listed together. */
 export class ConfigError extends UserError {
@@ -34,8 +49,12 @@ export interface TrainConfig extends MasaConfig {
 
   /** Weights to begin with: .pth, .safetensors, or a training checkpoint. */
   readonly init: string | null;
+  /** What weights begin as without `init`. */
+  readonly firstWeights: FirstWeights;
   /** Factors of the losses: L1, perceptual, adversarial (paper, eq. 18). */
   readonly rec: number;
+  /** Differences of pixels, of 1, below which the L1 loss is a parabola; 0, as officially, for none. */
+  readonly smooth: number;
   readonly per: number;
   readonly adv: number;
   /** Weights of VGG19, for the perceptual loss. */
@@ -86,12 +105,6 @@ export type TrainKey = keyof TrainConfig;
 /** What a preset or a user says; the rest is the default. */
 export type TrainChanges = Partial<TrainConfig> & { readonly preset?: string };
 
-/** Says what is wanted instead of a value. */
-class Wanted extends Error {}
-
-/** Reads a value of a config file or, as text, of the command line. Throws `Wanted`. */
-type Reader = (value: unknown) => unknown;
-
 export interface TrainOption {
   readonly help: string;
   /** The argument's name on the command line; an option without is a switch. */
@@ -100,75 +113,6 @@ export interface TrainOption {
   /** A run that is resumed may be given another value: it does not change what is computed. */
   readonly free?: boolean;
 }
-
-const number =
-  (least: number, most = Number.MAX_VALUE): Reader =>
-  (value) => {
-    const read = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-    if (typeof read === "number" && read >= least && read <= most) return read;
-    throw new Wanted(most < Number.MAX_VALUE ? `a number from ${least} to ${most}` : `a number of at least ${least}`);
-  };
-
-const positive: Reader = (value) => {
-  const read = number(0)(value);
-  if (read !== 0) return read;
-  throw new Wanted("a number above 0");
-};
-
-const belowOne: Reader = (value) => {
-  const read = number(0, 1)(value);
-  if (read !== 1) return read;
-  throw new Wanted("a number from 0 to below 1");
-};
-
-const count =
-  (least: number, multiple = 1): Reader =>
-  (value) => {
-    const read = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-    if (Number.isSafeInteger(read) && (read as number) >= least && (read as number) % multiple === 0) return read;
-    throw new Wanted(multiple > 1 ? `a multiple of ${multiple}` : `a whole number of at least ${least}`);
-  };
-
-const list =
-  (item: Reader, length?: number): Reader =>
-  (value) => {
-    const items = typeof value === "string" ? value.split(",") : value;
-    const what = length === undefined ? "numbers" : `${length} numbers`;
-    if (!Array.isArray(items) || (length === undefined ? items.length === 0 : items.length !== length))
-      throw new Wanted(`${what}, as ${length === 2 ? "0.9,0.999" : "1,2,3"}`);
-    try {
-      return items.map(item);
-    } catch (wanted) {
-      throw new Wanted(`${what}, each ${(wanted as Error).message}`);
-    }
-  };
-
-const flag: Reader = (value) => {
-  if (typeof value === "boolean") return value;
-  throw new Wanted("true or false");
-};
-
-const text: Reader = (value) => {
-  if (typeof value === "string" && value !== "") return value;
-  throw new Wanted("a name");
-};
-
-const choice =
-  (...choices: readonly string[]): Reader =>
-  (value) => {
-    if (choices.includes(value as string)) return value;
-    throw new Wanted(choices.join(" or "));
-  };
-
-const optional =
-  (read: Reader): Reader =>
-  (value) =>
-    value === null || value === "none" ? null : read(value);
-
-const layer: Reader = (value) => {
-  if (typeof value === "string" && /^(conv|relu)([1-2]_[12]|[3-5]_[1-4])$/.test(value)) return value;
-  throw new Wanted("a layer of VGG19, as conv5_4 or relu5_1");
-};
 
 /** In the order of `masa train --help`. */
 export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
@@ -199,7 +143,12 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   clip: { argument: "norm", read: optional(positive), help: "shorten the gradient to this norm" },
   average: { argument: "decay", read: optional(number(0, 1)), help: "keep a running average of the weights, as 0.999" },
   init: { argument: "file", read: optional(text), help: "weights to begin with (.pth, .safetensors, a checkpoint)" },
+  firstWeights: {
+    ...{ argument: "kind", read: choice(...FIRST_WEIGHTS) },
+    help: "official, or he: twice as large and 0 in the last layer, with which narrow networks learn",
+  },
   rec: { argument: "factor", read: number(0), help: "of the L1 loss" },
+  smooth: { argument: "difference", read: number(0), help: "of pixels below which the L1 loss is a parabola; 0: none" },
   per: { argument: "factor", read: number(0), help: "of the perceptual loss; above 0 it wants --vgg" },
   adv: { argument: "factor", read: number(0), help: "of the adversarial loss" },
   vgg: {
@@ -211,7 +160,7 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   discriminatorChannels: { argument: "number", read: count(1), help: "of the discriminator's first stage" },
   discriminatorLr: { argument: "rate", read: number(0), help: "learning rate of the discriminator" },
   discriminatorBetas: { argument: "pair", read: list(belowOne, 2), help: "of the discriminator's Adam" },
-  augment: { argument: "boolean", read: (value) => flag(asBoolean(value)), help: "flips, turns, colours, exchange" },
+  augment: { argument: "boolean", read: flag, help: "flips, turns, colours, exchange" },
   geometryFrom: { argument: "epoch", read: count(0), help: "from which images are flipped and turned" },
   channels: { argument: "number", read: count(1), help: "of every layer of the network" },
   encoderBlocks: { argument: "list", read: list(count(0), 3), help: "residual blocks of the encoder's levels" },
@@ -228,11 +177,11 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
     help: "branches of DRAM: dual, ref, lr or concat (paper, table 4: models 4 to 1)",
   },
   reference: {
-    ...{ argument: "boolean", read: (value) => flag(asBoolean(value)) },
+    ...{ argument: "boolean", read: flag },
     help: "false: the decoder gets zeros in place of the reference, to see what a reference gives",
   },
   recompute: {
-    ...{ argument: "boolean", read: (value) => flag(asBoolean(value)), free: true },
+    ...{ argument: "boolean", read: flag, free: true },
     help: "compute activations twice instead of keeping them: less memory, same bits",
   },
   maxSkips: { argument: "number", read: count(1), free: true, help: "steps in a row without a finite gradient" },
@@ -243,15 +192,21 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   workers: { argument: "number", read: optional(count(1)), free: true, help: "threads that prepare images" },
 };
 
-function asBoolean(value: unknown): unknown {
-  return value === "true" ? true : value === "false" ? false : value;
-}
-
 /** The official training (paper, section 4.1), but for `data`. */
 export const OFFICIAL: TrainerConfig = {
   ...MASA,
   ...{ validate: null, size: 160, batch: 9, microBatch: null, augment: true, geometryFrom: 30 },
-  ...{ init: null, rec: 1, per: 0, adv: 0, vgg: null, vggLayer: "conv5_4", vggOrder: "bgr" },
+  ...{
+    init: null,
+    firstWeights: "official",
+    rec: 1,
+    smooth: 0,
+    per: 0,
+    adv: 0,
+    vgg: null,
+    vggLayer: "conv5_4",
+    vggOrder: "bgr",
+  },
   ...{ lr: 1e-4, betas: [0.9, 0.999], schedule: "cosine", period: 500, gamma: 0.3, warmup: 0 },
   ...{ discriminatorChannels: 64, discriminatorLr: 1e-4, discriminatorBetas: [0, 0.9] },
   ...{ clip: null, average: null, recompute: false, maxSkips: 10, epochs: 500, steps: null, seed: 0, workers: null },
@@ -266,6 +221,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
     help: "16 channels, most blocks where images are small: an hour or two on a CPU; the weights that are shipped",
     changes: {
       ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 6, 2, 1], size: 96, batch: 4 },
+      ...{ firstWeights: "he", smooth: 0.1 },
       ...{ lr: 1e-3, schedule: "anneal", warmup: 50, average: 0.995, steps: 1500 },
       ...{ checkpointEvery: 50, validateEvery: 250 },
     },
@@ -274,6 +230,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
     help: "16 channels, a block at each stage, small images: minutes on a CPU",
     changes: {
       ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1], size: 96, batch: 4 },
+      ...{ firstWeights: "he", smooth: 0.1 },
       ...{ lr: 1e-3, schedule: "constant", warmup: 20, steps: 500, geometryFrom: 0 },
       ...{ checkpointEvery: 100, validateEvery: 100 },
     },

@@ -2,6 +2,7 @@
 import type { Device } from "../gpu/device.js";
 import { Parameters } from "../graph/parameters.js";
 import { Discriminator } from "../masa/discriminator.js";
+import { type FirstWeights, firstWeightsFactor } from "../masa/first_weights.js";
 import { Masa } from "../masa/masa.js";
 import { Vgg19 } from "../masa/vgg.js";
 import type { TrainerConfig } from "./config.js";
@@ -18,6 +19,7 @@ export class Networks implements Critics {
   readonly vgg: Vgg19 | undefined;
   readonly parameters: Readonly<Partial<Record<NetworkName, Parameters>>>;
   readonly #given: boolean;
+  readonly #firstWeights: FirstWeights;
 
   /**
    * Declares the parameters. `side` is that of the training images; the discriminator takes no other. A `masa` that is
@@ -25,6 +27,7 @@ export class Networks implements Critics {
    */
   constructor(config: TrainerConfig, side = config.size, masa?: Masa) {
     this.#given = masa !== undefined;
+    this.#firstWeights = config.firstWeights;
     this.masa = masa ?? new Masa(config);
     const parameters: Partial<Record<NetworkName, Parameters>> = { generator: this.masa.parameters };
     if (config.adv > 0) {
@@ -41,7 +44,8 @@ export class Networks implements Critics {
   /** Takes room on `device`. What is trained begins with weights drawn from `seed`; VGG19's come from `fillVgg`. */
   async allocate(device: Device, seed: number, fillVgg?: FillVgg): Promise<void> {
     const { generator, discriminator, vgg } = this.parameters;
-    if (!this.#given) await generator?.allocate(device, seed);
+    const factor = (name: string) => firstWeightsFactor(this.#firstWeights, name);
+    if (!this.#given) await generator?.allocate(device, seed, factor);
     // Another seed, or the two networks would draw the same numbers.
     await discriminator?.allocate(device, seed + 1);
     if (vgg) await (fillVgg ? fillVgg(device, vgg) : vgg.allocate(device));

@@ -6,6 +6,7 @@ import { bceWithLogits } from "../graph/ops/bce_with_logits.js";
 import { l1Loss } from "../graph/ops/l1_loss.js";
 import { add, scale, sub } from "../graph/ops/pointwise.js";
 import { mean } from "../graph/ops/reduce.js";
+import { smoothL1Loss } from "../graph/ops/smooth_l1_loss.js";
 import type { Tensor } from "../graph/tensor.js";
 import { detach, reshape } from "../graph/view.js";
 import type { Discriminator } from "../masa/discriminator.js";
@@ -14,6 +15,8 @@ import type { Vgg19 } from "../masa/vgg.js";
 /** Factors of the losses; a loss with factor 0 is not computed. */
 export interface LossFactors {
   readonly rec: number;
+  /** Differences of pixels below which the L1 loss is a parabola; 0 (default) for none. */
+  readonly smooth?: number;
   readonly per: number;
   readonly adv: number;
 }
@@ -78,7 +81,7 @@ export function generatorLoss(
     losses.adv = add(relativistic(real, fake, 0), relativistic(fake, real, 1));
     logits.push(real, fake);
   }
-  if (factors.rec > 0) losses.rec = l1Loss(sr, hr);
+  if (factors.rec > 0) losses.rec = factors.smooth ? smoothL1Loss(sr, hr, factors.smooth) : l1Loss(sr, hr);
   if (factors.per > 0 && vgg) {
     features = vgg.forward(sr, { recompute });
     losses.per = l1Loss(features, detach(vgg.forward(hr)));

@@ -51,6 +51,8 @@ describe("training configuration", () => {
     ["no clip at all", { clip: 0 }, "clip is 0; a number above 0 is wanted"],
     ["a choice that there is not", { schedule: "linear" }, "cosine or anneal or constant or step is wanted"],
     ["a module that there is not", { adaptation: "SAM" }, "sam or spade or adain or none is wanted"],
+    ["first weights that there are not", { firstWeights: "random" }, "official or he is wanted"],
+    ["a width below 0", { smooth: -1 }, "smooth is -1; a number of at least 0 is wanted"],
     ["a layer that VGG19 has not", { vggLayer: "conv1_3" }, "a layer of VGG19, as conv5_4 or relu5_1 is wanted"],
     ["a preset that there is not", { preset: "huge" }, 'preset is "huge"; there are masa-rec, masa, small, tiny'],
     ["nothing to train for", { rec: 0 }, "there is nothing to train for"],

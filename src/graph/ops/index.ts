@@ -28,6 +28,7 @@ export * from "./pointwise.js";
 export * from "./reduce.js";
 export * from "./replicate_pad.js";
 export * from "./slice.js";
+export * from "./smooth_l1_loss.js";
 export * from "./top1.js";
 export * from "./transfer.js";
 export * from "./unfold.js";
