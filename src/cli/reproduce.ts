@@ -26,6 +26,7 @@ interface Options {
   readonly limit?: number;
   readonly preset?: string;
   readonly steps?: number;
+  readonly seeds?: readonly number[];
   readonly sizes?: readonly number[];
   readonly adapter?: string;
 }
@@ -37,7 +38,9 @@ interface Help {
   readonly wantsData?: true;
 }
 
-const TRAINING = ["data", "preset", "steps"] as const;
+const TRAINING = ["data", "preset", "steps", "seeds"] as const;
+/** The folder of trained networks within that of the results. */
+const NETWORKS = "networks";
 
 const EXPERIMENTS: Readonly<Record<ExperimentName, Help>> = {
   table1: {
@@ -74,8 +77,8 @@ ${Object.entries(EXPERIMENTS)
   .join("\n")}
 
 Each writes NAME.json with every number, NAME.md with the paper's figures beside ours, and its charts as SVG; index.html
-gathers all that the folder holds. Networks are trained in folders of their own there, table3/sam and so on: who stops and
-asks again goes on where it stopped, and more --steps add to what is trained.
+gathers all that the folder holds. Networks are trained in folders of their own there, networks/spade-0 for SPADE with seed 0 and so on: who stops
+and asks again goes on where it stopped, and more --steps or --seeds add to what is trained.
 
 Examples:
   masa reproduce --out paper
@@ -83,7 +86,7 @@ Examples:
   masa reproduce table1 --data DIR --weights masa_rec.pth --out paper      DIR has CUFED5, Sun80, Urban100 or some of them
   masa reproduce fig5 --data CUFED5 --limit 8 --out paper
   masa reproduce levels --data CUFED5 --out paper
-  masa reproduce table3 --data pairs --steps 500 --out paper               then fig6, with the same networks
+  masa reproduce table3 --data pairs --steps 500 --seeds 0,1 --out paper   then fig6, with the same networks
 `;
 
 export function addReproduce(program: Command): void {
@@ -104,10 +107,15 @@ export function addReproduce(program: Command): void {
       ),
     )
     .option("--steps <number>", "table3, table4, fig6: steps of each network (default: the preset's)", wholeNumber(1))
+    .option("--seeds <list>", "table3, table4, fig6: each network is trained with each of them (default: 0)", seeds)
     .option("--sizes <list>", `dense: sides of LR and Ref↓ in pixels, multiples of 8 (default: ${SIDES})`, sides)
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .addHelpText("after", EXAMPLES)
     .action(runCommand("reproduce", reproduce));
+}
+
+function seeds(text: string): number[] {
+  return [...new Set(text.split(",").map(wholeNumber(0)))];
 }
 
 function sides(text: string): number[] {
@@ -127,10 +135,10 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
   await checkTarget(join(out, "index.html"));
   const device = await openDevice({ adapter: options.adapter });
   const request: Omit<Request, "data"> & { readonly data: string } = {
-    ...{ device, signal, onStatus: showStatus, runs: (name) => join(out, name), sides: options.sizes ?? SIDES },
+    ...{ device, signal, onStatus: showStatus, networks: join(out, NETWORKS), sides: options.sizes ?? SIDES },
     weights: { path: options.weights ?? SHIPPED_WEIGHTS, name: options.weights ?? SHIPPED },
     without: options.without,
-    ...{ limit: options.limit, preset: options.preset ?? PRESET, steps: options.steps },
+    ...{ limit: options.limit, preset: options.preset ?? PRESET, steps: options.steps, seeds: options.seeds ?? [0] },
     // Who wants data has them: see `checkOptions`.
     data: options.data as string,
   };
@@ -161,7 +169,7 @@ function checkOptions(names: readonly ExperimentName[], options: Options): void 
   for (const name of names) {
     const { wantsData, takes } = EXPERIMENTS[name];
     if (options.data !== undefined) continue;
-    const folder = join(options.out, name);
+    const folder = join(options.out, NETWORKS);
     if (wantsData) throw new UsageError(`${name} wants --data: it has nothing to measure without`);
     if (options.weights !== undefined || options.limit !== undefined)
       throw new UsageError(`${name} measures with --weights and --limit only where it is given --data`);

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { Device } from "../gpu/device.js";
-import type { MasaConfig } from "../masa/config.js";
+import { MASA, type MasaConfig } from "../masa/config.js";
 import { Masa } from "../masa/masa.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import { readTrainingSet } from "../train/dataset.js";
@@ -20,8 +20,10 @@ import type { Figure, Result, Table } from "./result.js";
 
 export type AblationTable = "table3" | "table4";
 
-interface Variant {
+export interface Variant {
   readonly name: string;
+  /** The whole network is in both tables, and trained once. */
+  readonly whole: boolean;
   readonly title: string;
   readonly changes: Partial<MasaConfig>;
   /** Parameters that the paper gives, in millions. */
@@ -32,12 +34,14 @@ interface Variant {
 export const VARIANTS: Readonly<Record<AblationTable, readonly Variant[]>> = {
   table3: (["none", "adain", "spade", "sam"] as const).map((adaptation) => ({
     name: adaptation,
+    whole: adaptation === MASA.adaptation,
     title: { none: "no adaptation", adain: "AdaIN", spade: "SPADE", sam: "SAM" }[adaptation],
     changes: { adaptation },
     paper: TABLE3[adaptation],
   })),
   table4: (["concat", "ref", "lr", "dual"] as const).map((aggregation, i) => ({
     name: aggregation,
+    whole: aggregation === MASA.aggregation,
     title: `model ${i + 1}: ${{ concat: "concatenation", ref: "branch of Ref", lr: "branch of LR", dual: "DRAM" }[aggregation]}`,
     changes: { aggregation },
     paper: TABLE4[aggregation],
@@ -51,14 +55,19 @@ const TITLES = {
 
 /** How the networks of a comparison are trained; what is not said is the preset's. */
 export interface Training {
-  /** Where the runs are: a folder for each network. */
+  /** Where the runs are: a folder for each network and seed. */
   readonly folder: string;
   readonly data: string;
   readonly preset: string;
   readonly steps?: number | undefined;
+  /** Each network is trained once with each. */
+  readonly seeds: readonly number[];
   readonly signal: AbortSignal;
   readonly onStatus: (status: string) => void;
 }
+
+/** What a variant's networks reach, by seed. */
+type Runs = readonly CaseResults[];
 
 /** Images to compare on: enough to tell networks apart, few enough for a CPU. */
 const CASES = 12;
@@ -89,25 +98,34 @@ export async function ablations(device: Device, table: AblationTable, training?:
     };
   }
   const cases = await testCases(training);
-  const results: CaseResults[] = [];
-  for (const variant of variants) results.push(await trainAndMeasure(device, variant, cases, training));
+  const runs: Runs[] = [];
+  for (const variant of variants) {
+    const results: CaseResults[] = [];
+    for (const seed of training.seeds) results.push(await trainAndMeasure(device, variant, seed, cases, training));
+    runs.push(results);
+  }
   const config = configOf(training, {});
+  const { seeds } = training;
   return {
     ...base,
     text: [
-      `Each network is trained anew with the same seed and budget: preset ${training.preset} (${config.channels} channels), ` +
-        `${config.steps} steps of ${config.batch} images of ${config.size}×${config.size} on the L1 loss. ` +
-        `PSNR (dB) and SSIM on Y are means over ${cases.length} images. At this scale differences of hundredths of a dB are ` +
-        "noise of the training; the paper trains the official network on CUFED.",
+      `Each network is trained anew with the same ${seeds.length === 1 ? "seed" : `${seeds.length} seeds`} and budget: preset ` +
+        `${training.preset} (${config.channels} channels), ${config.steps} steps of ${config.batch} images of ` +
+        `${config.size}×${config.size}. PSNR (dB) and SSIM on Y are means over ${cases.length} images` +
+        `${seeds.length === 1 ? "; another seed may change them by more than the networks differ" : " and the seeds"}. ` +
+        "The paper trains the official network on CUFED.",
     ],
-    tables: [counted, reached(variants, results)],
+    tables: [counted, reached(variants, runs, seeds)],
     figures: [await curves(table, variants, training)],
-    data: variants.map(({ name, paper }, i) => ({ name, paper, parameters: parameters[i], ...results[i] })),
+    data: variants.map(({ name, paper }, i) => ({
+      ...{ name, paper, parameters: parameters[i] },
+      runs: seeds.map((seed, k) => ({ seed, ...runs[i]?.[k] })),
+    })),
   };
 }
 
 /** What each network of a comparison is told. */
-function configOf({ data, preset, steps }: Training, changes: Partial<MasaConfig>): TrainConfig {
+function configOf({ data, preset, steps }: Training, changes: Partial<TrainConfig>): TrainConfig {
   const wanted = trainConfig({ data, preset, ...changes, ...(steps !== undefined && { steps }) });
   if (wanted.steps === null) return wanted;
   const every = Math.max(1, Math.ceil(wanted.steps / VALIDATIONS));
@@ -120,12 +138,24 @@ export async function testCases(training: Training): Promise<PreparedCase[]> {
   return prepareCases(test);
 }
 
+/** The folder of a run. */
+function runOf({ name, whole }: Variant, seed: number, { folder }: Training): string {
+  return join(folder, `${whole ? "masa" : name}-${seed}`);
+}
+
 /** Trains a variant to its last step, or what is left of it, and gives its newest checkpoint. */
-export async function trainVariant(device: Device, variant: Variant, training: Training): Promise<string> {
-  const { folder, signal, onStatus } = training;
+export async function trainVariant(
+  device: Device,
+  variant: Variant,
+  seed: number,
+  training: Training,
+): Promise<string> {
+  const { signal, onStatus, seeds } = training;
+  const title = seeds.length === 1 ? variant.title : `${variant.title}, seed ${seed}`;
+  const config = configOf(training, { ...variant.changes, seed });
   const { checkpoint, stopped } = await train(device, {
-    ...{ out: join(folder, variant.name), config: configOf(training, variant.changes), resume: true, signal },
-    onStep: ({ step, steps }) => onStatus(`${variant.title}: step ${step}/${steps}`),
+    ...{ out: runOf(variant, seed, training), config, resume: true, signal },
+    onStep: ({ step, steps }) => onStatus(`${title}: step ${step}/${steps}`),
   });
   if (stopped) signal.throwIfAborted();
   return checkpoint;
@@ -134,10 +164,11 @@ export async function trainVariant(device: Device, variant: Variant, training: T
 async function trainAndMeasure(
   device: Device,
   variant: Variant,
+  seed: number,
   cases: readonly PreparedCase[],
   training: Training,
 ): Promise<CaseResults> {
-  const masa = await loadMasa(device, await trainVariant(device, variant, training));
+  const masa = await loadMasa(device, await trainVariant(device, variant, seed, training));
   try {
     return await evaluatePrepared(device, masa, cases, {
       signal: training.signal,
@@ -148,34 +179,43 @@ async function trainAndMeasure(
   }
 }
 
-function reached(variants: readonly Variant[], results: readonly CaseResults[]): Table {
-  const { bicubicPsnr, bicubicSsim } = (results[0] as CaseResults).mean;
+function reached(variants: readonly Variant[], runs: readonly Runs[], seeds: readonly number[]): Table {
+  const { bicubicPsnr, bicubicSsim } = (runs as readonly [readonly [CaseResults]])[0][0].mean;
+  const each = (psnr: (i: number) => number) => (seeds.length === 1 ? [] : seeds.map((_, i) => psnr(i).toFixed(3)));
   return {
     title: "Reached at a small scale",
-    columns: ["", "PSNR", "SSIM"],
+    columns: ["", "PSNR", ...(seeds.length === 1 ? [] : seeds.map((seed) => `seed ${seed}`)), "SSIM"],
     rows: [
       ...variants.map(({ title }, i) => {
-        const { psnr, ssim } = (results[i] as CaseResults).mean;
-        return [title, psnr.toFixed(3), ssim.toFixed(4)];
+        const means = (runs[i] as Runs).map(({ mean }) => mean);
+        const [psnr, ssim] = [average(means.map((mean) => mean.psnr)), average(means.map((mean) => mean.ssim))];
+        return [title, psnr.toFixed(3), ...each((k) => means[k]?.psnr as number), ssim.toFixed(4)];
       }),
-      ["bicubic", bicubicPsnr.toFixed(3), bicubicSsim.toFixed(4)],
+      ["bicubic", bicubicPsnr.toFixed(3), ...each(() => bicubicPsnr), bicubicSsim.toFixed(4)],
     ],
   };
 }
 
-/** PSNR of the validations, as the runs have logged them. */
-async function curves(table: AblationTable, variants: readonly Variant[], { folder }: Training): Promise<Figure> {
+/** PSNR of the validations, as the runs have logged them: the mean over the seeds. */
+async function curves(table: AblationTable, variants: readonly Variant[], training: Training): Promise<Figure> {
   const series: Series[] = [];
-  for (const { name, title } of variants) {
-    const records = await readMetrics(join(folder, name, METRICS));
-    const points = records.flatMap(({ step, psnr }) =>
-      typeof step === "number" && typeof psnr === "number" && Number.isFinite(psnr) ? [[step, psnr] as const] : [],
-    );
-    series.push({ name: title, points });
+  for (const variant of variants) {
+    const points = new Map<number, number[]>();
+    for (const seed of training.seeds) {
+      for (const { step, psnr } of await readMetrics(join(runOf(variant, seed, training), METRICS))) {
+        if (typeof step === "number" && typeof psnr === "number" && Number.isFinite(psnr))
+          points.set(step, [...(points.get(step) ?? []), psnr]);
+      }
+    }
+    series.push({ name: variant.title, points: [...points].map(([step, psnr]) => [step, average(psnr)] as const) });
   }
   return {
     name: table,
     caption: "PSNR of the validations while training",
     svg: lineChart({ x: { label: "steps" }, y: { label: "PSNR (dB)" }, series }),
   };
+}
+
+export function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

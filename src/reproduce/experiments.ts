@@ -17,8 +17,8 @@ export interface Request {
   readonly signal: AbortSignal;
   /** Told what is being done. */
   readonly onStatus: (status: string) => void;
-  /** Where trained networks are: folders for runs. */
-  readonly runs: (name: string) => string;
+  /** Where trained networks are: a folder for each run. */
+  readonly networks: string;
   /** Sides of the images on which dense matching is measured. */
   readonly sides: readonly number[];
   readonly weights: { readonly path: string; readonly name: string };
@@ -28,6 +28,7 @@ export interface Request {
   readonly limit?: number | undefined;
   readonly preset: string;
   readonly steps?: number | undefined;
+  readonly seeds: readonly number[];
 }
 
 type WithData = Request & { readonly data: string };
@@ -55,7 +56,7 @@ export const EXPERIMENTS = {
     const cases = await prepareCases(await findTestData(data), { limit });
     return fig5(device, { ...rest, cases, weights: path, name });
   },
-  fig6: (request: WithData) => fig6(request.device, trainingOf("table3", request)),
+  fig6: (request: WithData) => fig6(request.device, trainingOf(request)),
   async levels({ device, data, ...request }: WithData) {
     return levels(device, { ...request, data: await findTestData(data) });
   },
@@ -67,9 +68,9 @@ export type ExperimentName = keyof typeof EXPERIMENTS;
 
 function compare(table: AblationTable, request: Request): Promise<Result> {
   const { device, data } = request;
-  return ablations(device, table, data === undefined ? undefined : trainingOf(table, { ...request, data }));
+  return ablations(device, table, data === undefined ? undefined : trainingOf({ ...request, data }));
 }
 
-function trainingOf(table: AblationTable, { runs, data, preset, steps, signal, onStatus }: WithData): Training {
-  return { folder: runs(table), data, preset, steps, signal, onStatus };
+function trainingOf({ networks, data, preset, steps, seeds, signal, onStatus }: WithData): Training {
+  return { folder: networks, data, preset, steps, seeds, signal, onStatus };
 }

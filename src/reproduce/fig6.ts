@@ -7,7 +7,7 @@ import { createImage, type Image, maxValue } from "../image/image.js";
 import { downscale } from "../image/pairs.js";
 import { evaluatePrepared, type PreparedCase } from "../train/evaluate.js";
 import { loadMasa } from "../train/weights.js";
-import { type Training, testCases, trainVariant, VARIANTS } from "./ablations.js";
+import { average, type Training, testCases, trainVariant, VARIANTS, type Variant } from "./ablations.js";
 import { lineChart } from "./chart.js";
 import type { Result } from "./result.js";
 
@@ -20,19 +20,11 @@ export async function fig6(device: Device, training: Training): Promise<Result> 
   const variants = VARIANTS.table3.filter(({ name }) => COMPARED.includes(name));
   const measured: { name: string; title: string; psnr: number[]; loss: number[] }[] = [];
   for (const variant of variants) {
-    const masa = await loadMasa(device, await trainVariant(device, variant, training));
-    try {
-      const psnr: number[] = [];
-      for (const factor of FACTORS) {
-        training.onStatus(`${variant.title}: luminance × ${factor}`);
-        const changed = cases.map((one) => withLuminance(one, factor));
-        psnr.push((await evaluatePrepared(device, masa, changed, { signal: training.signal })).mean.psnr);
-      }
-      const own = psnr[FACTORS.indexOf(1)] as number;
-      measured.push({ name: variant.name, title: variant.title, psnr, loss: psnr.map((value) => own - value) });
-    } finally {
-      masa.parameters.dispose();
-    }
+    const runs: number[][] = [];
+    for (const seed of training.seeds) runs.push(await measure(device, variant, seed, cases, training));
+    const psnr = FACTORS.map((_, i) => average(runs.map((run) => run[i] as number)));
+    const own = psnr[FACTORS.indexOf(1)] as number;
+    measured.push({ name: variant.name, title: variant.title, psnr, loss: psnr.map((value) => own - value) });
   }
   return {
     name: "fig6",
@@ -40,7 +32,7 @@ export async function fig6(device: Device, training: Training): Promise<Result> 
     text: [
       `The references of ${cases.length} test images are made darker and brighter (8 bits, clipped at white) and the loss of ` +
         "PSNR against the references as they are is measured, with SAM and without an adaptation. The networks are those of " +
-        "table 3, trained at a small scale.",
+        `table 3, trained at a small scale${training.seeds.length > 1 ? "; means over their seeds" : ""}.`,
     ],
     tables: [
       {
@@ -68,6 +60,28 @@ export async function fig6(device: Device, training: Training): Promise<Result> 
     ],
     data: { factors: FACTORS, measured },
   };
+}
+
+/** PSNR of a network for each factor. */
+async function measure(
+  device: Device,
+  variant: Variant,
+  seed: number,
+  cases: readonly PreparedCase[],
+  training: Training,
+): Promise<number[]> {
+  const masa = await loadMasa(device, await trainVariant(device, variant, seed, training));
+  try {
+    const psnr: number[] = [];
+    for (const factor of FACTORS) {
+      training.onStatus(`${variant.title}, seed ${seed}: luminance × ${factor}`);
+      const changed = cases.map((one) => withLuminance(one, factor));
+      psnr.push((await evaluatePrepared(device, masa, changed, { signal: training.signal })).mean.psnr);
+    }
+    return psnr;
+  } finally {
+    masa.parameters.dispose();
+  }
 }
 
 /** The case with a darker or brighter reference; the factor 1 changes nothing. */
