@@ -83,9 +83,10 @@ function kebab(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** Throws `InvalidArgumentError`. `none` stays a word: an option without a value is an empty text to Commander. */
 function checked(key: string, text: string): unknown {
   try {
-    return readValue(key, text);
+    return readValue(key, text) ?? text;
   } catch (fault) {
     throw new InvalidArgumentError((fault as Error).message);
   }
