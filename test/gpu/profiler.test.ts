@@ -103,10 +103,10 @@ describe("profiler", () => {
     }
     const gpu = events.filter(({ tid }) => tracks.get(tid) === "GPU");
     expect(gpu.map(({ name }) => name)).to.deep.equal(profiler.dispatches.map(({ label }) => label));
-    expect(gpu[1]?.args).to.deep.include({
-      ...{ shader, workgroups: profiler.dispatches[1]?.workgroups.join("×"), flops: 2 * SIDE ** 3 },
-      variant: "TRANSPOSE_A = false, TRANSPOSE_B = false",
-    });
+    const workgroups = profiler.dispatches[1]?.workgroups.join("×");
+    expect(gpu[1]?.args).to.deep.include({ shader, workgroups, flops: 2 * SIDE ** 3 });
+    // Which more there are depends on the kernel.
+    expect((gpu[1]?.args as { variant: string }).variant).to.match(/^TRANSPOSE_A = false, TRANSPOSE_B = false(,|$)/);
     const cpu = events.filter(({ tid }) => tracks.get(tid) === "CPU");
     expect(cpu.map(({ name }) => name)).to.include.members(["encode", "wait"]);
   });
