@@ -25,7 +25,7 @@ const RULES: readonly (readonly [start: string, how: string | readonly string[]]
   ["masa train --preset masa", "test/train: it wants VGG19's weights, which cannot be downloaded here"],
   ["masa train --out runs/rec --resume", ["--steps", "3"]],
   ["masa train --help", []],
-  ["masa train --preset small --steps 600", "nowhere: it is the record of a training on data that is not part of this"],
+  ["masa train --preset small --steps", "nowhere: they are the record of trainings on data that are not part of this"],
   ["masa train …", "test/cli/train.test.ts and tune.test.ts: what stands for the rest is no command line"],
   ["masa train", BRIEF],
   ["masa pairs --", ["--count", "4"]],
