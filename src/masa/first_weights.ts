@@ -1,6 +1,6 @@
-/** What training can begin from. */
-export const FIRST_WEIGHTS = ["official", "he"] as const;
-export type FirstWeights = (typeof FIRST_WEIGHTS)[number];
+/** What training can begin from: the official first weights, or He's. */
+export type FirstWeights = "official" | "he";
+export const FIRST_WEIGHTS: readonly FirstWeights[] = ["official", "he"];
 
 /**
  * The factor on the official first weights of a tensor (`masaWeights` in layers.ts). `he` makes them He's ("Delving Deep into
