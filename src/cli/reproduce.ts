@@ -77,8 +77,8 @@ ${Object.entries(EXPERIMENTS)
   .join("\n")}
 
 Each writes NAME.json with every number, NAME.md with the paper's figures beside ours, and its charts as SVG; index.html
-gathers all that the folder holds. Networks are trained in folders of their own there, networks/spade-0 for SPADE with seed 0 and so on: who stops
-and asks again goes on where it stopped, and more --steps or --seeds add to what is trained.
+gathers all that the folder holds. Networks are trained in folders of their own there, networks/spade-0 for SPADE with
+seed 0 and so on: who stops and asks again goes on where it stopped, and more --steps or --seeds add to what is trained.
 
 Examples:
   masa reproduce --out paper

@@ -175,10 +175,16 @@ describe("tables 3 and 4", function () {
       for (const [name, psnr] of reached!.rows) expect(Number(psnr), name).to.be.within(10, 60);
       expect(seen).to.include("SAM: step 1/1");
       seen.length = 0;
-      // Nothing is trained again.
-      const again = await ablations(device, "table3", training);
-      expect(again.tables).to.deep.equal(first.tables);
-      expect(seen.filter((status) => status.includes("step"))).to.deep.equal([]);
+      // A second seed is trained besides the first, which is not trained again; the mean of both stands before them.
+      const [, both] = (await ablations(device, "table3", { ...training, seeds: [0, 1] })).tables;
+      expect(both?.columns).to.deep.equal(["", "PSNR", "seed 0", "seed 1", "SSIM"]);
+      expect(both?.rows.map((row) => row[2])).to.deep.equal(reached?.rows.map((row) => row[1]));
+      for (const [name, mean, ...each] of both!.rows)
+        expect(Number(mean), name).to.be.closeTo((Number(each[0]) + Number(each[1])) / 2, 0.0011);
+      expect(both?.rows[0]?.[3]).not.to.equal(both?.rows[0]?.[2]);
+      expect(seen.filter((status) => status.includes("seed 0: step"))).to.deep.equal([]);
+      expect(seen).to.include("SAM, seed 1: step 1/1");
+      seen.length = 0;
 
       const { tables, data } = await fig6(device, training);
       expect(seen.filter((status) => status.includes("step"))).to.deep.equal([]);
