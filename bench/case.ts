@@ -1,9 +1,9 @@
 /** What the bench measures: a case is one plan with its inputs, its least work, and a check of what it computes. */
 
 import type { Device } from "../src/gpu/device.js";
-import type { Parameters } from "../src/graph/parameters.js";
-import type { Data, InputSpec } from "../src/graph/plan.js";
-import type { Tensor } from "../src/graph/tensor.js";
+import type { Data, InputSpec } from "../src/graph/plan/plan.js";
+import type { Parameters } from "../src/graph/trace/parameters.js";
+import type { Tensor } from "../src/graph/trace/tensor.js";
 import type { Shape } from "../src/kernels/kernel.js";
 
 /** Numbers in [0, 1). */

@@ -11,8 +11,8 @@ import { print } from "../src/cli/command.js";
 import { number, table } from "../src/cli/table.js";
 import { type Buffer, BufferUsage, type Device } from "../src/gpu/device.js";
 import { type Pipeline, type PipelineSpec, pipelineKey } from "../src/gpu/pipeline.js";
-import { pipelineOf } from "../src/graph/dispatches.js";
-import type { Plan } from "../src/graph/plan.js";
+import { pipelineOf } from "../src/graph/plan/dispatches.js";
+import type { Plan } from "../src/graph/plan/plan.js";
 import { officialTraining } from "./memory.js";
 
 /** Set in the process that measures. */

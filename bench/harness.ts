@@ -5,8 +5,8 @@
  */
 import type { Device } from "../src/gpu/device.js";
 import { Timestamps } from "../src/gpu/timestamps.js";
-import { generator } from "../src/graph/parameters.js";
-import { compile, type Data, type InputSpec, type Plan } from "../src/graph/plan.js";
+import { compile, type Data, type InputSpec, type Plan } from "../src/graph/plan/plan.js";
+import { generator } from "../src/graph/trace/parameters.js";
 import type { Shape } from "../src/kernels/kernel.js";
 import { type Arrays, type Case, elements, type Uniform } from "./case.js";
 import { threadTime } from "./thread.js";

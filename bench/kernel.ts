@@ -5,8 +5,8 @@
 import { number } from "../src/cli/table.js";
 import type { Device } from "../src/gpu/device.js";
 import { Timestamps } from "../src/gpu/timestamps.js";
-import { generator } from "../src/graph/parameters.js";
-import { plan } from "../src/graph/plan.js";
+import { plan } from "../src/graph/plan/plan.js";
+import { generator } from "../src/graph/trace/parameters.js";
 import type { Arrays, Case } from "./case.js";
 import { countShaders, type MeasureOptions, PASSES, type Result, Runner, takeRounds } from "./harness.js";
 import { times } from "./report.js";

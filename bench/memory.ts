@@ -1,13 +1,13 @@
 /** GPU memory of training and upscaling, planned and not taken: a plan's bytes are known before, and are what it takes. */
 import type { Device } from "../src/gpu/device.js";
 import { formatBytes } from "../src/gpu/errors.js";
-import { type Plan, plan } from "../src/graph/plan.js";
+import { type Plan, plan } from "../src/graph/plan/plan.js";
 import type { FloatStorage } from "../src/kernels/kernel.js";
 import { Masa } from "../src/masa/masa.js";
-import { upscaleGraph } from "../src/masa/upscale.js";
 import { type TrainChanges, trainConfig } from "../src/train/config.js";
 import { Networks } from "../src/train/networks.js";
 import { Trainer } from "../src/train/trainer.js";
+import { upscaleGraph } from "../src/upscale/upscale.js";
 
 export interface MemoryRow {
   readonly name: string;

@@ -2,7 +2,7 @@
  * Checks of a few outputs against float64. At MASA's shapes a whole convolution in float64 loops takes minutes; an error
  * of a kernel shows in a few hundred outputs at random places.
  */
-import type { Data } from "../src/graph/plan.js";
+import type { Data } from "../src/graph/plan/plan.js";
 import { type NdArray, ndarray } from "../src/reference/array.js";
 import type { Uniform } from "./case.js";
 
@@ -33,7 +33,7 @@ export function worstError(got: Data, uniform: Uniform, expected: (i: number) =>
   return worst;
 }
 
-/** Rounding of a float32 sum of `terms` products, relative to Σ|terms|: the bound of test/ops/check.ts. */
+/** Rounding of a float32 sum of `terms` products, relative to Σ|terms|: the bound of test/graph/ops/check.ts. */
 export function rounding(terms: number): number {
   return 4 * Math.sqrt(terms) * 2 ** -24;
 }

@@ -3,7 +3,7 @@
  * kernel does on each byte that it must move. Both roofs are measured by kernels of ours, in the same rounds as the rest.
  */
 import type { Device } from "../src/gpu/device.js";
-import { type Operation, recordOne, type Tensor } from "../src/graph/tensor.js";
+import { type Operation, recordOne, type Tensor } from "../src/graph/trace/tensor.js";
 import { flatGrid } from "../src/kernels/kernel.js";
 import { bytesOf, type Case, label } from "./case.js";
 import { worstError } from "./oracle.js";

@@ -5,8 +5,8 @@
  * gradient shows; the exact comparisons are those of the tests.
  */
 import type { Device } from "../src/gpu/device.js";
-import { compile, type Data, type InputSpec } from "../src/graph/plan.js";
-import type { Tensor } from "../src/graph/tensor.js";
+import { compile, type Data, type InputSpec } from "../src/graph/plan/plan.js";
+import type { Tensor } from "../src/graph/trace/tensor.js";
 import type { Arrays, Tensors } from "./case.js";
 
 /** Most that an input is moved. */

@@ -25,9 +25,7 @@ export {
   ValidationError,
 } from "./gpu/errors.js";
 export { type Interval, type Phase, type ProfiledDispatch, Profiler, type Total } from "./gpu/profiler.js";
-export { grad } from "./graph/grad.js";
 export * from "./graph/ops/index.js";
-export { type Initializer, Parameters } from "./graph/parameters.js";
 export {
   compile,
   type Data,
@@ -38,7 +36,9 @@ export {
   type PlanProgress,
   plan,
   type RunOptions,
-} from "./graph/plan.js";
+} from "./graph/plan/plan.js";
+export { grad } from "./graph/trace/grad.js";
+export { type Initializer, Parameters } from "./graph/trace/parameters.js";
 export {
   cast,
   constant,
@@ -57,9 +57,9 @@ export {
   type TensorSpec,
   trace,
   type Variable,
-} from "./graph/tensor.js";
-export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune.js";
-export { detach, reshape } from "./graph/view.js";
+} from "./graph/trace/tensor.js";
+export { detach, reshape } from "./graph/trace/view.js";
+export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune/tune.js";
 export { ImageError, UserError } from "./image/errors.js";
 export { type BitDepth, type Channels, createImage, type Image } from "./image/image.js";
 export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
@@ -78,10 +78,12 @@ export {
 } from "./kernels/kernel.js";
 export { MASA, type MasaConfig } from "./masa/config.js";
 export { Discriminator } from "./masa/discriminator.js";
-export { matchedPosition, matchedScore } from "./masa/explain.js";
 export type { MatchGeometry } from "./masa/geometry.js";
 export { Masa, type MasaInputs, type MasaOptions, type MasaOutput } from "./masa/masa.js";
 export type { MatchingPath } from "./masa/matching.js";
+export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
+export { type OnnxExport, onnxBytes } from "./onnx/export.js";
+export { matchedPosition, matchedScore } from "./upscale/explain.js";
 export {
   type BlockMatch,
   blockMatch,
@@ -90,7 +92,7 @@ export {
   similarityMap,
   tintedBlocks,
   tintedReference,
-} from "./masa/pictures.js";
+} from "./upscale/pictures.js";
 export {
   type Match,
   type PreparedPair,
@@ -101,6 +103,4 @@ export {
   type UpscalerOptions,
   upscale,
   upscaleChoices,
-} from "./masa/upscale.js";
-export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
-export { type OnnxExport, onnxBytes } from "./onnx/export.js";
+} from "./upscale/upscale.js";

@@ -1,9 +1,28 @@
 /** The public surface of masa-webgpu. */
 
-export { type BatchPair, type PairFiles, pairsOfFolders, pairsOfList } from "./batch/pairs.js";
-export type { Row } from "./batch/results.js";
-export { type BatchOptions, type BatchSummary, upscaleBatch } from "./batch/run.js";
+export { DataError } from "./data/errors.js";
+export {
+  type Case,
+  findTestData,
+  findTrainingData,
+  type Pair,
+  type TestData,
+  type TrainingData,
+} from "./data/layouts.js";
+export { type Batch, Loader, type LoaderOptions } from "./data/loader.js";
 export * from "./engine.js";
+export {
+  type CaseResult,
+  type CaseResults,
+  type CaseSelection,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  evaluatePrepared,
+  type PreparedCase,
+  prepareCases,
+  type Scores,
+} from "./evaluate/evaluate.js";
 export { OutputError } from "./files/errors.js";
 export { readImage, writeImage } from "./files/images.js";
 export { writeStateDict } from "./files/pytorch.js";
@@ -11,6 +30,9 @@ export { readSafetensors, writeSafetensors } from "./files/safetensors.js";
 export { comparisonSheet, type Panel } from "./files/sheet.js";
 export { readWeights } from "./files/weights.js";
 export type { FirstWeights } from "./masa/first_weights.js";
+export { exportMasa, exportOnnx, type OnnxSizes } from "./models/export.js";
+export { readVgg } from "./models/vgg_weights.js";
+export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./models/weights.js";
 export { nodePlatform, type OpenOptions, openDevice } from "./platform/node.js";
 export { keepChoices } from "./platform/tuning.js";
 export { stepChoices } from "./train/choices.js";
@@ -23,29 +45,6 @@ export {
   type TrainerConfig,
   trainConfig,
 } from "./train/config.js";
-export { DataError } from "./train/data/errors.js";
-export {
-  type Case,
-  findTestData,
-  findTrainingData,
-  type Pair,
-  type TestData,
-  type TrainingData,
-} from "./train/data/layouts.js";
-export { type Batch, Loader, type LoaderOptions } from "./train/data/loader.js";
-export {
-  type CaseResult,
-  type CaseResults,
-  type CaseSelection,
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-  evaluatePrepared,
-  type PreparedCase,
-  prepareCases,
-  type Scores,
-} from "./train/evaluate.js";
-export { exportMasa, exportOnnx, type OnnxSizes } from "./train/export.js";
 export { readMetrics } from "./train/log/metrics.js";
 export { type NetworkName, Networks } from "./train/networks.js";
 export {
@@ -69,5 +68,6 @@ export {
 export { learningRate } from "./train/schedule.js";
 export type { Rates, StepData, StepResult } from "./train/step.js";
 export { type Recorded, Trainer, type TrainerOptions, TrainingError } from "./train/trainer.js";
-export { readVgg } from "./train/vgg_weights.js";
-export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./train/weights.js";
+export { type BatchPair, type PairFiles, pairsOfFolders, pairsOfList } from "./upscale/batch/pairs.js";
+export type { Row } from "./upscale/batch/results.js";
+export { type BatchOptions, type BatchSummary, upscaleBatch } from "./upscale/batch/run.js";

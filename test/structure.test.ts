@@ -18,7 +18,7 @@ describe("structure", () => {
 
   for (const name of names) {
     it(`${name} has its five places`, () => {
-      const places = [`src/reference/${name}.ts`, `test/ops/${name}.test.ts`];
+      const places = [`src/reference/${name}.ts`, `test/graph/ops/${name}.test.ts`];
       if (!COMPOSED.includes(name)) places.push(`src/kernels/${name}.ts`);
       expect(places.filter((place) => !existsSync(new URL(place, ROOT)))).to.deep.equal([]);
     });

@@ -1,7 +1,7 @@
 /** Adam's step on one large parameter: seven values moved for each one learned. */
 import { ADAM_HYPER_LENGTH, adam, adamHyper } from "../../src/graph/ops/adam.js";
-import { ones, Parameters, zeros } from "../../src/graph/parameters.js";
-import type { Data } from "../../src/graph/plan.js";
+import type { Data } from "../../src/graph/plan/plan.js";
+import { ones, Parameters, zeros } from "../../src/graph/trace/parameters.js";
 import * as reference from "../../src/reference/adam.js";
 import { ndarray } from "../../src/reference/array.js";
 import { type Case, label, type Suite } from "../case.js";
@@ -37,7 +37,7 @@ function step(): Case {
         const one = (value: number) => ndarray([1], [value]);
         const state = { parameter: one(1), expAvg: one(0), expAvgSq: one(0) };
         const value = reference.adam(state, one(gradient![i]!), SETTINGS).parameter.data[0]!;
-        // Ten roundings as in test/ops/adam.test.ts, of numbers up to 1 + lr.
+        // Ten roundings as in test/graph/ops/adam.test.ts, of numbers up to 1 + lr.
         return { value, bound: 10 * 2 ** -24 * (1 + SETTINGS.lr) };
       });
     },

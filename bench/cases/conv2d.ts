@@ -1,7 +1,8 @@
 /** Convolution and its gradients at the shapes of MASA's layers. */
-import { grad } from "../../src/graph/grad.js";
+
 import { conv2d } from "../../src/graph/ops/conv2d.js";
 import { fill } from "../../src/graph/ops/pointwise.js";
+import { grad } from "../../src/graph/trace/grad.js";
 import { type Arrays, bytesOf, type Case, elements, label, type Sides, type Suite } from "../case.js";
 import { type Array4, adjointSum, convolutionSum, joinChannels, position, weightSum, worstError } from "../oracle.js";
 

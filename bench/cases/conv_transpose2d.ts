@@ -1,7 +1,8 @@
 /** Transposed convolution and its gradients where MASA's decoder doubles the sides. */
-import { grad } from "../../src/graph/grad.js";
+
 import { convTranspose2d } from "../../src/graph/ops/conv_transpose2d.js";
 import { fill } from "../../src/graph/ops/pointwise.js";
+import { grad } from "../../src/graph/trace/grad.js";
 import { bytesOf, type Case, elements, label, type Sides, type Suite } from "../case.js";
 import { type Array4, adjointSum, convolutionSum, position, weightSum, worstError } from "../oracle.js";
 

@@ -1,6 +1,7 @@
 /** Instance normalisation as the adaptation module uses it: two passes over memory and hardly any arithmetic. */
-import { grad } from "../../src/graph/grad.js";
+
 import { instanceNorm } from "../../src/graph/ops/instance_norm.js";
+import { grad } from "../../src/graph/trace/grad.js";
 import * as reference from "../../src/reference/instance_norm.js";
 import { bytesOf, type Case, elements, label, type Sides, type Suite } from "../case.js";
 import { plane, rounding, worstPlaneError } from "../oracle.js";
@@ -52,7 +53,7 @@ function inputGradient(shape: Sides): Case {
   };
 }
 
-/** Σ|terms| of y, as test/ops/instance_norm.test.ts derives it, and the standard deviation. */
+/** Σ|terms| of y, as test/graph/ops/instance_norm.test.ts derives it, and the standard deviation. */
 function forwardSize(x: Float64Array): { size: number; std: number } {
   const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
   const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;

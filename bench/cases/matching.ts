@@ -2,7 +2,7 @@
 import { coarseMatch } from "../../src/graph/ops/coarse_match.js";
 import { fineMatch } from "../../src/graph/ops/fine_match.js";
 import { transfer } from "../../src/graph/ops/transfer.js";
-import type { Data } from "../../src/graph/plan.js";
+import type { Data } from "../../src/graph/plan/plan.js";
 import { type MatchGeometry, matchGeometry } from "../../src/masa/geometry.js";
 import { ndarray } from "../../src/reference/array.js";
 import { dot, patch } from "../../src/reference/patches.js";
@@ -211,7 +211,7 @@ function blockOfTransfer(
     const value = reference.transfer(inputs, attributes).data[at]!;
     const absolute = { ...inputs, ref: { ...ref, data: ref.data.map(Math.abs) }, score: own(score) };
     absolute.score.data.set(absolute.score.data.map(Math.abs));
-    // Nine terms, each with some ten roundings of weights and quotient: rounding(324), as in test/ops/transfer.test.ts.
+    // Nine terms, each with some ten roundings of weights and quotient: rounding(324), as in test/graph/ops/transfer.test.ts.
     return { value, bound: rounding(324) * reference.transfer(absolute, attributes).data[at]! };
   };
 }

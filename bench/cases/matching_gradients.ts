@@ -1,7 +1,8 @@
 /** Gradients of the fine match for given matches, and of the extraction: what of the matching is trained. */
-import { grad } from "../../src/graph/grad.js";
+
 import { fineMatch } from "../../src/graph/ops/fine_match.js";
 import { transfer } from "../../src/graph/ops/transfer.js";
+import { grad } from "../../src/graph/trace/grad.js";
 import { bytesOf, type Case, elements, label, type Sides, type Suite, type Tensors } from "../case.js";
 import { slopeError } from "../slope.js";
 import { isCut, matchInputs, PATCH, SCALES } from "./matching.js";

@@ -1,18 +1,18 @@
 /** The whole network, and whole training steps. */
 import type { Device } from "../../src/gpu/device.js";
-import { grad } from "../../src/graph/grad.js";
 import { ADAM_HYPER_LENGTH, adam, adamHyper } from "../../src/graph/ops/adam.js";
 import { gradientNorm } from "../../src/graph/ops/gradient_norm.js";
 import { l1Loss } from "../../src/graph/ops/l1_loss.js";
 import { updateGate } from "../../src/graph/ops/update_gate.js";
-import { Parameters, zeros } from "../../src/graph/parameters.js";
-import { compile, type Data } from "../../src/graph/plan.js";
-import { scope, type Tensor } from "../../src/graph/tensor.js";
+import { compile, type Data } from "../../src/graph/plan/plan.js";
+import { grad } from "../../src/graph/trace/grad.js";
+import { Parameters, zeros } from "../../src/graph/trace/parameters.js";
+import { scope, type Tensor } from "../../src/graph/trace/tensor.js";
 import type { FloatStorage } from "../../src/kernels/kernel.js";
 import type { MasaConfig } from "../../src/masa/config.js";
 import { countFlops } from "../../src/masa/flops.js";
-import { ResidualBlocks } from "../../src/masa/layers.js";
 import { Masa } from "../../src/masa/masa.js";
+import { ResidualBlocks } from "../../src/nn/layers.js";
 import { PRESETS } from "../../src/train/config.js";
 import { type Arrays, bytesOf, type Case, elements, label, type Sides, type Suite, type Uniform } from "../case.js";
 import { rounding } from "../oracle.js";

@@ -1,8 +1,9 @@
 /** Enlarging four times, bilinear and bicubic, and the gradients. */
-import { grad } from "../../src/graph/grad.js";
+
 import { bicubicResize } from "../../src/graph/ops/bicubic.js";
 import { bilinearResize } from "../../src/graph/ops/bilinear.js";
 import { fill } from "../../src/graph/ops/pointwise.js";
+import { grad } from "../../src/graph/trace/grad.js";
 import { map } from "../../src/reference/array.js";
 import { bicubicTaps } from "../../src/reference/bicubic.js";
 import { bilinearTaps } from "../../src/reference/bilinear.js";
@@ -30,7 +31,7 @@ function resizing([name, resize, taps, count]: (typeof FILTERS)[number], x: Side
   const y: Sides = [N, C, ...size];
   const work = { flops: 2 * count * elements(y), bytes: bytesOf(x, y) };
   const absolute: Taps = (...place) => taps(...place).map(([i, weight]) => [i, Math.abs(weight)]);
-  // As in test/ops: an input feeds 2·SCALE (bilinear) or 4·SCALE outputs along a side and more at the border; a weight is
+  // As in test/graph/ops: an input feeds 2·SCALE (bilinear) or 4·SCALE outputs along a side and more at the border; a weight is
   // itself rounded several times.
   const unit = rounding(4 * (count + count * SCALE) ** 2);
   const bounds = (sizes: Float64Array) => (i: number) => unit * (sizes[i] as number);

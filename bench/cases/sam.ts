@@ -1,8 +1,9 @@
 /** The spatial adaptation module at the scales of the decoder: three convolutions and the statistics of two tensors. */
-import { grad } from "../../src/graph/grad.js";
-import { type Initializer, Parameters, uniform } from "../../src/graph/parameters.js";
-import type { Data } from "../../src/graph/plan.js";
-import type { Variable } from "../../src/graph/tensor.js";
+
+import type { Data } from "../../src/graph/plan/plan.js";
+import { grad } from "../../src/graph/trace/grad.js";
+import { type Initializer, Parameters, uniform } from "../../src/graph/trace/parameters.js";
+import type { Variable } from "../../src/graph/trace/tensor.js";
 import type { Shape } from "../../src/kernels/kernel.js";
 import { SpatialAdaptation } from "../../src/masa/adaptation.js";
 import { instanceNorm } from "../../src/reference/instance_norm.js";

@@ -1,9 +1,9 @@
 /** Our own runner. With the argument `naive`, convolutions run the kernel that a porter reads. */
 import type { Device } from "../../src/gpu/device.js";
 import { adamHyper } from "../../src/graph/ops/adam.js";
-import { compile } from "../../src/graph/plan.js";
-import { type Operation, recordOne } from "../../src/graph/tensor.js";
-import { convolvePlain } from "../../src/kernels/convolution.js";
+import { compile } from "../../src/graph/plan/plan.js";
+import { type Operation, recordOne } from "../../src/graph/trace/tensor.js";
+import { convolvePlain } from "../../src/kernels/convolution/convolution.js";
 import { openDevice } from "../../src/platform/node.js";
 import type { Arrays, Case } from "../case.js";
 import { pipelinesOf, startCold } from "../cold.js";

@@ -4,7 +4,7 @@
  */
 import { createInterface } from "node:readline";
 import type { Device } from "../../src/gpu/device.js";
-import { generator } from "../../src/graph/parameters.js";
+import { generator } from "../../src/graph/trace/parameters.js";
 import type { Arrays } from "../case.js";
 import { findWorkload, inputsOf, type Operation, peerInputs, type Values, type Workload } from "./workloads.js";
 

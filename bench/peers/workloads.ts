@@ -2,7 +2,7 @@
  * The work that is compared: cases of the bench, which give shapes, inputs, arithmetic and the check of what comes out.
  * What a peer cannot take as it is, it is given in its own form: patches already unfolded, first weights.
  */
-import { generator } from "../../src/graph/parameters.js";
+import { generator } from "../../src/graph/trace/parameters.js";
 import { ndarray } from "../../src/reference/array.js";
 import { patch } from "../../src/reference/patches.js";
 import type { Arrays, Case, Sides } from "../case.js";

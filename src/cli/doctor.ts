@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import type { Device, LimitName } from "../gpu/device.js";
 import { formatBytes, GpuError, NoAdapterError } from "../gpu/errors.js";
 import { conv2d } from "../graph/ops/conv2d.js";
-import { compile } from "../graph/plan.js";
+import { compile } from "../graph/plan/plan.js";
 import { addCommand, runCommand } from "./command.js";
 
 const EXAMPLES = `

@@ -2,11 +2,11 @@
 import { access, realpath, rmdir } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { DataError } from "../data/errors.js";
+import type { TestData } from "../data/layouts.js";
+import type { CaseResult, Evaluation, Scores } from "../evaluate/evaluate.js";
 import { OutputError } from "../files/errors.js";
 import { GpuError } from "../gpu/errors.js";
-import { DataError } from "../train/data/errors.js";
-import type { TestData } from "../train/data/layouts.js";
-import type { CaseResult, Evaluation, Scores } from "../train/evaluate.js";
 import {
   addCommand,
   clearStatus,
@@ -104,7 +104,7 @@ function level(text: string): number | "each" {
 
 /** All files are looked at and all names checked before the GPU is asked for anything. */
 async function evaluateFiles(signal: AbortSignal, options: Options): Promise<void> {
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const { writeFileAtomic } = await import("../files/atomic.js");
   const { data, protocol } = await findCases(options);
   const passes = await planPasses(data, protocol, options);
@@ -123,7 +123,7 @@ async function evaluateFiles(signal: AbortSignal, options: Options): Promise<voi
 }
 
 async function findCases({ data: path, protocol, limit }: Options): Promise<{ data: TestData; protocol: Protocol }> {
-  const { findTestData } = await import("../train/data/layouts.js");
+  const { findTestData } = await import("../data/layouts.js");
   const { layout, cases } = await findTestData(path);
   const found = PROTOCOLS.filter((name) => LAYOUTS[name] === layout);
   if (protocol !== undefined && !found.includes(protocol))
@@ -136,7 +136,7 @@ async function findCases({ data: path, protocol, limit }: Options): Promise<{ da
 
 /** Throws `UsageError` for a level where there is no choice, and `DataError` where images lack it. */
 async function planPasses(data: TestData, protocol: Protocol, { level, save }: Options): Promise<Pass[]> {
-  const { selectCases } = await import("../train/evaluate.js");
+  const { selectCases } = await import("../evaluate/evaluate.js");
   if (level !== undefined && !WITH_LEVELS.includes(protocol))
     throw new UsageError(`--level chooses a reference; the protocol ${protocol} leaves no choice`);
   const names = imageNames(data);
@@ -167,8 +167,8 @@ function imageNames({ cases }: TestData): string[] {
 }
 
 async function checkImages(data: TestData, passes: readonly Pass[], signal: AbortSignal): Promise<void> {
-  const { checkCases } = await import("../train/data/check.js");
-  const { selectCases } = await import("../train/evaluate.js");
+  const { checkCases } = await import("../data/check.js");
+  const { selectCases } = await import("../evaluate/evaluate.js");
   const progress = new Progress();
   try {
     await checkCases(
@@ -222,7 +222,7 @@ async function checkReport(json: string, target: string, { cases }: TestData, ot
   }
 }
 
-type ReadNetwork = Awaited<ReturnType<typeof import("../train/weights.js").readMasa>>;
+type ReadNetwork = Awaited<ReturnType<typeof import("../models/weights.js").readMasa>>;
 
 async function run(
   network: ReadNetwork,
@@ -233,7 +233,7 @@ async function run(
 ) {
   const { openDevice } = await import("../platform/node.js");
   const { writeImage } = await import("../files/images.js");
-  const { evaluate } = await import("../train/evaluate.js");
+  const { evaluate } = await import("../evaluate/evaluate.js");
   const device = await openDevice({ adapter: options.adapter });
   const nameWidth = Math.max(...["level 1", ...data.cases.map(({ name }) => name)].map(({ length }) => length));
   const line = (name: string, scores: Scores) => print(scoreLine(name.padEnd(nameWidth), scores));

@@ -2,7 +2,7 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { PlanProgress } from "../graph/plan.js";
+import type { PlanProgress } from "../graph/plan/plan.js";
 import { ImageError } from "../image/errors.js";
 import {
   addCommand,
@@ -89,12 +89,12 @@ async function checkOutputs({ lr, ref, hr, weights, out, dump }: Options): Promi
 
 async function run(
   { weights, adapter, dump }: Options,
-  request: import("../masa/upscale.js").UpscaleRequest,
+  request: import("../upscale/upscale.js").UpscaleRequest,
   signal: AbortSignal,
 ) {
   const { openDevice } = await import("../platform/node.js");
-  const { explain } = await import("../masa/explain.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
+  const { explain } = await import("../upscale/explain.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const device = await openDevice({ adapter });
   const progress = new Progress();
@@ -116,7 +116,7 @@ async function run(
 /** Indices are I32, all else F32. */
 async function writeDump(
   path: string,
-  layers: ReadonlyMap<string, import("../masa/explain.js").Dumped>,
+  layers: ReadonlyMap<string, import("../upscale/explain.js").Dumped>,
 ): Promise<void> {
   const { writeSafetensors } = await import("../files/safetensors.js");
   const { FileTensor } = await import("../formats/tensor.js");

@@ -46,7 +46,7 @@ function sizeOption(name: string, description: string, side: number): Option {
 }
 
 async function exportFiles(_: AbortSignal, { weights, out, onnx, half = false, ...sizes }: Options): Promise<void> {
-  const { exportMasa, exportOnnx } = await import("../train/export.js");
+  const { exportMasa, exportOnnx } = await import("../models/export.js");
   if (out === undefined && onnx === undefined) throw new UsageError("nothing is to be written; give --out or --onnx");
   if (half && out === undefined) throw new UsageError("--half is for --out; an ONNX model has 32 bits");
   await checkOutput("--out", out, [".safetensors", ".pth"], weights);

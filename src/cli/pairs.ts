@@ -39,7 +39,7 @@ export function addPairs(program: Command): void {
 }
 
 async function pairs(signal: AbortSignal, options: Options): Promise<void> {
-  const { cutPairs } = await import("../train/data/cut.js");
+  const { cutPairs } = await import("../data/cut.js");
   const progress = new Progress();
   const started = performance.now();
   try {

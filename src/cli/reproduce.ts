@@ -130,7 +130,7 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
   const { EXPERIMENTS: run } = await import("../reproduce/experiments.js");
   const { writeResult } = await import("../reproduce/write.js");
   const { openDevice } = await import("../platform/node.js");
-  const { SHIPPED_WEIGHTS } = await import("../train/weights.js");
+  const { SHIPPED_WEIGHTS } = await import("../models/weights.js");
   await makeFolder(out);
   await checkTarget(join(out, "index.html"));
   const device = await openDevice({ adapter: options.adapter });

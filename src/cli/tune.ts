@@ -1,8 +1,8 @@
 /** `masa tune`: finds the fastest variants of the kernels on this machine's adapter. */
 import { type Command, Option } from "commander";
 import type { Device } from "../gpu/device.js";
-import type { PlanChoice } from "../graph/plan.js";
-import type { Tuned } from "../graph/tune.js";
+import type { PlanChoice } from "../graph/plan/plan.js";
+import type { Tuned } from "../graph/tune/tune.js";
 import { DEFAULT_PRESET, PRESETS, type TrainChanges, trainConfig } from "../train/config.js";
 import {
   addCommand,
@@ -115,8 +115,8 @@ async function upscaleOf(
   { lr = [80, 80], ref = [4 * lr[0], 4 * lr[1]], weights, half }: Options,
 ): Promise<readonly PlanChoice[]> {
   const { createImage } = await import("../image/image.js");
-  const { upscaleChoices } = await import("../masa/upscale.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
+  const { upscaleChoices } = await import("../upscale/upscale.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const wide = ([height, width]: ImageSize) => `${width}×${height}`;
   print(`enlarging ${wide(lr)} with a reference of ${wide(ref)}`);

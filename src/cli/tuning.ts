@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { OutputError } from "../files/errors.js";
 import type { Device } from "../gpu/device.js";
-import type { PlanChoice } from "../graph/plan.js";
-import type { Tuned } from "../graph/tune.js";
+import type { PlanChoice } from "../graph/plan/plan.js";
+import type { Tuned } from "../graph/tune/tune.js";
 import { Progress, wholeNumber } from "./command.js";
 
 /**
@@ -16,7 +16,7 @@ export async function tuneAndKeep(
   seconds: number,
   signal: AbortSignal,
 ): Promise<Tuned[]> {
-  const { tune } = await import("../graph/tune.js");
+  const { tune } = await import("../graph/tune/tune.js");
   const { keepChoices } = await import("../platform/tuning.js");
   const progress = new Progress();
   try {

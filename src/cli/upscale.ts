@@ -1,6 +1,6 @@
 /** `masa upscale`: a low-resolution image and references become an image four times as large; or many do. */
 import type { Command } from "commander";
-import { IMAGE_NAME, isFolder } from "../train/data/layouts.js";
+import { IMAGE_NAME, isFolder } from "../data/layouts.js";
 import { addCommand, halfOption, pathArgument, pathArguments, runCommand, UsageError } from "./command.js";
 import { addProfileOption, PROFILE_HELP } from "./profile.js";
 import { tuneOption } from "./tuning.js";

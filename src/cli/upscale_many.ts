@@ -1,6 +1,6 @@
 /** `masa upscale` of a list or of folders. */
-import type { BatchPair } from "../batch/pairs.js";
-import type { BatchSummary } from "../batch/run.js";
+import type { BatchPair } from "../upscale/batch/pairs.js";
+import type { BatchSummary } from "../upscale/batch/run.js";
 import { formatDuration, SHIPPED } from "./command.js";
 import { Countdown } from "./countdown.js";
 import { tuneFirst } from "./tuning.js";
@@ -19,8 +19,8 @@ export interface BatchArguments extends Pick<UpscaleArguments, "out" | "hr" | "w
 
 /** Names are checked and weights read before the GPU is asked for anything. */
 export async function upscaleMany(options: BatchArguments, signal: AbortSignal): Promise<void> {
-  const { divide, upscaleBatch } = await import("../batch/run.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
+  const { divide, upscaleBatch } = await import("../upscale/batch/run.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const { out, weights, overwrite = false } = options;
   const pairs = await findPairs(options);
   const { ready, todo } = divide(out, pairs);
@@ -53,7 +53,7 @@ export async function upscaleMany(options: BatchArguments, signal: AbortSignal):
 }
 
 async function findPairs({ pairs: list, lr, ref, hr, out }: BatchArguments): Promise<BatchPair[]> {
-  const { checkResults, pairsOfFolders, pairsOfList } = await import("../batch/pairs.js");
+  const { checkResults, pairsOfFolders, pairsOfList } = await import("../upscale/batch/pairs.js");
   const { pairs, unused } =
     list === undefined
       ? { pairs: await pairsOfFolders(lr as string, ref as readonly string[], hr), unused: [] }
@@ -63,7 +63,7 @@ async function findPairs({ pairs: list, lr, ref, hr, out }: BatchArguments): Pro
   return pairs;
 }
 
-type ReadNetwork = Awaited<ReturnType<typeof import("../train/weights.js").readMasa>>;
+type ReadNetwork = Awaited<ReturnType<typeof import("../models/weights.js").readMasa>>;
 
 async function openUpscaler(
   { adapter, half, tune, weights }: BatchArguments,
@@ -71,8 +71,8 @@ async function openUpscaler(
   [first]: readonly BatchPair[],
   signal: AbortSignal,
 ) {
-  const { readPair } = await import("../batch/pairs.js");
-  const { Upscaler, upscaleChoices } = await import("../masa/upscale.js");
+  const { readPair } = await import("../upscale/batch/pairs.js");
+  const { Upscaler, upscaleChoices } = await import("../upscale/upscale.js");
   const { openDevice } = await import("../platform/node.js");
   const device = await openDevice({ adapter });
   try {

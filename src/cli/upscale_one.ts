@@ -1,6 +1,6 @@
 /** `masa upscale` of one image. */
 import { realpath } from "node:fs/promises";
-import type { PlanProgress } from "../graph/plan.js";
+import type { PlanProgress } from "../graph/plan/plan.js";
 import type { Image } from "../image/image.js";
 import { formatDuration, Progress, SHIPPED, UsageError } from "./command.js";
 import { type ProfileOption, reportProfile } from "./profile.js";
@@ -21,7 +21,7 @@ export interface UpscaleArguments {
 
 /** Reads, enlarges, writes. All files are read and all names checked before the GPU is asked for anything. */
 export async function upscaleFiles(options: UpscaleArguments, signal: AbortSignal): Promise<void> {
-  const { readPair } = await import("../batch/pairs.js");
+  const { readPair } = await import("../upscale/batch/pairs.js");
   const { writeImage } = await import("../files/images.js");
   const { resizeBicubic } = await import("../image/resize.js");
   await checkOutputs(options);
@@ -69,8 +69,8 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
   const { Profiler } = await import("../gpu/profiler.js");
-  const { upscale, upscaleChoices } = await import("../masa/upscale.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../train/weights.js");
+  const { upscale, upscaleChoices } = await import("../upscale/upscale.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const device = await openDevice({ adapter });
   const progress = new Progress();

@@ -1,5 +1,5 @@
 /** What whole-network and training cases share: batches of image pairs, and the network's own search beside a given one. */
-import type { Tensor } from "../graph/tensor.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import { type Image, toTensor } from "../image/image.js";
 import { matchGeometry } from "../masa/geometry.js";
 import type { Masa } from "../masa/masa.js";

@@ -2,8 +2,8 @@
  * One step of the full objective, by the trainer: reconstruction, perceptual and relativistic adversarial loss. Five forward
  * passes of the discriminator, in the official order, each moving its running statistics.
  */
-import type { Parameters } from "../graph/parameters.js";
-import type { Variable } from "../graph/tensor.js";
+import type { Parameters } from "../graph/trace/parameters.js";
+import type { Variable } from "../graph/trace/tensor.js";
 import { OFFICIAL, type TrainerConfig } from "../train/config.js";
 import { Networks } from "../train/networks.js";
 import { type Recorded, Trainer } from "../train/trainer.js";

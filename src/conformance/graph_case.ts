@@ -2,10 +2,11 @@
  * Cases that are one graph: inputs from formulas, named outputs, and the gradients of Σ ⟨output, upstream⟩ with respect
  * to inputs and parameters.
  */
-import { grad } from "../graph/grad.js";
-import type { Parameters } from "../graph/parameters.js";
-import { compile, type Data, type InputSpec } from "../graph/plan.js";
-import { input, type Tensor } from "../graph/tensor.js";
+
+import { compile, type Data, type InputSpec } from "../graph/plan/plan.js";
+import { grad } from "../graph/trace/grad.js";
+import type { Parameters } from "../graph/trace/parameters.js";
+import { input, type Tensor } from "../graph/trace/tensor.js";
 import type { Values } from "./compare.js";
 import { ManifestError } from "./entry.js";
 import { type Built, buildTensor } from "./formula.js";

@@ -1,7 +1,7 @@
 /** The official steps of the matching by themselves, on the fused path and on the reference path. */
 
-import type { Data } from "../graph/plan.js";
-import type { Tensor } from "../graph/tensor.js";
+import type { Data } from "../graph/plan/plan.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import type { MatchingPath } from "../masa/matching.js";
 import { search, searchOrg, transferPatches } from "../masa/matching.js";
 import { coarseSimilarity, fineSimilarity } from "../masa/matching_reference.js";

@@ -1,11 +1,11 @@
 /** Parts of the network by themselves: its modules, and the steps of the matching. */
-import { Parameters } from "../graph/parameters.js";
+import { Parameters } from "../graph/trace/parameters.js";
 import { SpatialAdaptation } from "../masa/adaptation.js";
 import { DualResidualAggregation } from "../masa/aggregation.js";
 import { type MasaConfig, masaConfig } from "../masa/config.js";
 import { Decoder } from "../masa/decoder.js";
 import { Encoder } from "../masa/encoder.js";
-import { ResidualBlock } from "../masa/layers.js";
+import { ResidualBlock } from "../nn/layers.js";
 import type { Entry } from "./entry.js";
 import { compareResults, type Operand, runGraph, type Tensors } from "./graph_case.js";
 import { runMatchingStep } from "./matching.js";

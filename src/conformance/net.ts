@@ -2,10 +2,11 @@
  * The whole network, on the fused path and on the reference path: with the golden matches handed in (a match that
  * rounding flips would move everything after it), and matching by itself.
  */
-import { grad } from "../graph/grad.js";
+
 import { l1Loss } from "../graph/ops/l1_loss.js";
 import { add, mul } from "../graph/ops/pointwise.js";
-import { compile, type Data } from "../graph/plan.js";
+import { compile, type Data } from "../graph/plan/plan.js";
+import { grad } from "../graph/trace/grad.js";
 import { fromTensor } from "../image/image.js";
 import { psnrY, ssimY } from "../image/metrics.js";
 import { Masa } from "../masa/masa.js";

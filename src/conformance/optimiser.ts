@@ -1,7 +1,7 @@
 /** Adam and the learning rate, over several steps. */
 import { ADAM_HYPER_LENGTH, adam, adamHyper } from "../graph/ops/adam.js";
-import { type Initializer, Parameters, zeros } from "../graph/parameters.js";
-import { compile } from "../graph/plan.js";
+import { compile } from "../graph/plan/plan.js";
+import { type Initializer, Parameters, zeros } from "../graph/trace/parameters.js";
 import { cosineAnnealing } from "../train/schedule.js";
 import { check } from "./compare.js";
 import { type Entry, ManifestError, UnsupportedError } from "./entry.js";

@@ -1,6 +1,6 @@
 /** The parameters of networks, as a case describes them. */
 import type { Device } from "../gpu/device.js";
-import type { Parameters } from "../graph/parameters.js";
+import type { Parameters } from "../graph/trace/parameters.js";
 import { ManifestError } from "./entry.js";
 import { fill } from "./formula.js";
 import type { ParameterFormula } from "./manifest.js";

@@ -1,6 +1,6 @@
 /** One case being run: what it is given, what was found, and whether anything the manifest stores was left out. */
 import type { Device } from "../gpu/device.js";
-import type { PlanProgress } from "../graph/plan.js";
+import type { PlanProgress } from "../graph/plan/plan.js";
 import {
   type Check,
   check,

@@ -1,6 +1,6 @@
 /** Batch normalisation: `shaders/batch_norm*.wgsl`, on the statistics of `planes.ts`. */
 import { flatGrid, type Operand, type Recorder } from "./kernel.js";
-import { cutPlanes, gradientSums, moments, type Normalised } from "./planes.js";
+import { cutPlanes, gradientSums, moments, type Normalised } from "./shared/planes.js";
 
 export interface BatchNormAttributes {
   readonly training: boolean;

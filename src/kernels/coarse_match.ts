@@ -4,8 +4,8 @@
  * best tile (coarse_match_best). No score but the tiles' best is ever written.
  */
 import { cpuFirst, elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
-import { patchSquares } from "./patch_squares.js";
-import { quads } from "./quads.js";
+import { patchSquares } from "./shared/patch_squares.js";
+import { quads } from "./shared/quads.js";
 
 export interface CoarseMatch {
   /** [N, C, H, W]. */

@@ -1,5 +1,5 @@
 /** Convolution and its gradients, in terms of the kernels of convolution.ts. */
-export type { Window } from "./convolution.js";
+export type { Window } from "./convolution/convolution.js";
 
 import {
   type Convolution,
@@ -8,7 +8,7 @@ import {
   type WeightGradient,
   type Window,
   weightGradient,
-} from "./convolution.js";
+} from "./convolution/convolution.js";
 import type { Operand, Recorder } from "./kernel.js";
 
 /** y = f([x, concat] ⋆ weight + bias + residual). */

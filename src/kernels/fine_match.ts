@@ -5,8 +5,8 @@
  */
 import { LimitError } from "../gpu/errors.js";
 import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
-import { matchLists } from "./match_lists.js";
-import { patchSquares } from "./patch_squares.js";
+import { matchLists } from "./shared/match_lists.js";
+import { patchSquares } from "./shared/patch_squares.js";
 
 export interface FineMatch {
   /** [N, C, H, W]. */

@@ -1,6 +1,6 @@
 /** Columns summed into an image: `shaders/fold.wgsl`. */
 import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
-import { type Windows, windowParams } from "./windows.js";
+import { type Windows, windowParams } from "./shared/windows.js";
 
 /** y [N,C,H,W] from x [N,C·kh·kw,rows·columns]. */
 export function fold(recorder: Recorder, x: Operand, y: Operand, windows: Windows): void {

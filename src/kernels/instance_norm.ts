@@ -1,6 +1,6 @@
 /** Instance normalisation: `shaders/instance_norm*.wgsl`, on the statistics of `planes.ts`. */
 import type { Operand, Recorder } from "./kernel.js";
-import { cutPlanes, gradientSums, moments, type Normalised } from "./planes.js";
+import { cutPlanes, gradientSums, moments, type Normalised } from "./shared/planes.js";
 
 /** y = (x − mean) / √(variance + eps); writes the mean and the biased variance [N, C, 1, 1] too. */
 export function instanceNorm(

@@ -1,2 +1,2 @@
 /** Batched matrix product, in terms of product.ts. */
-export { product as matmul, type Transposed } from "./product.js";
+export { product as matmul, type Transposed } from "./shared/product.js";

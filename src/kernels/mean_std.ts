@@ -1,6 +1,6 @@
 /** Mean and standard deviation of planes: the moments of `planes.ts`, and `shaders/mean_std_gradient.wgsl`. */
 import type { Operand, Recorder } from "./kernel.js";
-import { cutPlanes, moments } from "./planes.js";
+import { cutPlanes, moments } from "./shared/planes.js";
 
 /** mean and unbiased std [N, C, 1, 1] of x [N, C, H, W]. */
 export function meanStd(recorder: Recorder, x: Operand, mean: Operand, std: Operand): void {

@@ -1,6 +1,6 @@
 /** Sums over sides of a tensor: `shaders/reduce_*.wgsl`, one pass for each run of neighbouring sides, innermost first. */
 import { elements, type Operand, type Recorder } from "./kernel.js";
-import { shareRows, sumColumns } from "./rows.js";
+import { shareRows, sumColumns } from "./shared/rows.js";
 
 /** Rows shorter than this would leave most of a workgroup idle: a thread each takes them. */
 const SHORT = 32;

@@ -5,7 +5,7 @@
  * enlargement (transfer_score_gradient).
  */
 import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
-import { type Matches, matchLists } from "./match_lists.js";
+import { type Matches, matchLists } from "./shared/match_lists.js";
 
 export interface Transfer extends Matches {
   /** Pixels of the feature to one of Ref↓. */

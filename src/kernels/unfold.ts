@@ -1,6 +1,6 @@
 /** Windows of an image as columns: `shaders/unfold.wgsl`. */
 import { flatGrid, type Operand, type Recorder } from "./kernel.js";
-import { type Windows, windowParams } from "./windows.js";
+import { type Windows, windowParams } from "./shared/windows.js";
 
 /** y [N,C·kh·kw,rows·columns] from x [N,C,H,W]. */
 export function unfold(recorder: Recorder, x: Operand, y: Operand, windows: Windows): void {

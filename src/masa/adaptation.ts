@@ -8,10 +8,10 @@
 import { instanceNorm } from "../graph/ops/instance_norm.js";
 import { meanStd } from "../graph/ops/mean_std.js";
 import { add, mul, shift } from "../graph/ops/pointwise.js";
-import type { Parameters } from "../graph/parameters.js";
-import type { Tensor } from "../graph/tensor.js";
+import type { Parameters } from "../graph/trace/parameters.js";
+import type { Tensor } from "../graph/trace/tensor.js";
+import { Conv2d, join, masaWeights } from "../nn/layers.js";
 import type { Adaptation } from "./config.js";
-import { Conv2d, join, masaWeights } from "./layers.js";
 
 /** γ and β of every pixel, learned; both begin as 0. */
 class Modulation {

@@ -7,10 +7,10 @@
  */
 import { bilinearResize } from "../graph/ops/bilinear.js";
 import { add, sub } from "../graph/ops/pointwise.js";
-import type { Parameters } from "../graph/parameters.js";
-import type { Tensor } from "../graph/tensor.js";
+import type { Parameters } from "../graph/trace/parameters.js";
+import type { Tensor } from "../graph/trace/tensor.js";
+import { Conv2d, join, UpConv2d } from "../nn/layers.js";
 import type { Aggregation } from "./config.js";
-import { Conv2d, join, UpConv2d } from "./layers.js";
 
 /** The two convolutions of a branch: down to the LR's size, where a residual is taken, and up again. */
 class Branch {

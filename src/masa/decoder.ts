@@ -3,13 +3,13 @@
  * and merged in at scales ×1, ×2 and ×4. One SAM serves all three scales.
  */
 import { bilinearResize } from "../graph/ops/bilinear.js";
-import type { Parameters } from "../graph/parameters.js";
-import { recomputed, scope, type Tensor } from "../graph/tensor.js";
+import type { Parameters } from "../graph/trace/parameters.js";
+import { recomputed, scope, type Tensor } from "../graph/trace/tensor.js";
+import { Conv2d, join, ResidualBlocks } from "../nn/layers.js";
 import { SpatialAdaptation } from "./adaptation.js";
 import { DualResidualAggregation } from "./aggregation.js";
 import type { MasaConfig } from "./config.js";
 import type { Levels } from "./encoder.js";
-import { Conv2d, join, ResidualBlocks } from "./layers.js";
 
 /** Warped reference features at the sizes of the result, of half of it, and of the LR image. */
 export interface Warped {

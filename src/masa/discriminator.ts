@@ -6,10 +6,10 @@ import { ShapeError } from "../gpu/errors.js";
 import { batchNorm } from "../graph/ops/batch_norm.js";
 import { linear } from "../graph/ops/linear.js";
 import { leakyRelu } from "../graph/ops/pointwise.js";
-import { ones, type Parameters, zeros } from "../graph/parameters.js";
-import { scope, type Tensor, type Variable } from "../graph/tensor.js";
-import { reshape } from "../graph/view.js";
-import { Conv2d, join, torchDefault } from "./layers.js";
+import { ones, type Parameters, zeros } from "../graph/trace/parameters.js";
+import { scope, type Tensor, type Variable } from "../graph/trace/tensor.js";
+import { reshape } from "../graph/trace/view.js";
+import { Conv2d, join, torchDefault } from "../nn/layers.js";
 
 const SLOPE = 0.2;
 const STAGES = 5;

@@ -1,7 +1,7 @@
 /** The content encoder that LR, Ref↓ and Ref share (paper, section 3.1): three levels, each half the size of the last. */
-import type { Parameters } from "../graph/parameters.js";
-import { recomputed, type Tensor } from "../graph/tensor.js";
-import { Conv2d, join, ResidualBlocks } from "./layers.js";
+import type { Parameters } from "../graph/trace/parameters.js";
+import { recomputed, type Tensor } from "../graph/trace/tensor.js";
+import { Conv2d, join, ResidualBlocks } from "../nn/layers.js";
 
 /** Features at full, half and quarter size. */
 export type Levels = readonly [level1: Tensor, level2: Tensor, level3: Tensor];

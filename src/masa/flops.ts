@@ -7,8 +7,8 @@
  * The graph is that of the reference path, whose steps are the official ones, with two differences, added at the end: the
  * official code begins its sum of similarities with 0, and it computes window corners as tensors, where we have a kernel.
  */
-import { Parameters } from "../graph/parameters.js";
-import { input, type Node, type Tensor, trace } from "../graph/tensor.js";
+import { Parameters } from "../graph/trace/parameters.js";
+import { input, type Node, type Tensor, trace } from "../graph/trace/tensor.js";
 import { SCALE } from "../image/pairs.js";
 import type { MasaConfig } from "./config.js";
 import { Encoder } from "./encoder.js";

@@ -6,8 +6,8 @@
 import { ShapeError } from "../gpu/errors.js";
 import { bicubicResize } from "../graph/ops/bicubic.js";
 import { add, fill } from "../graph/ops/pointwise.js";
-import { Parameters } from "../graph/parameters.js";
-import { scope, storedAs, type Tensor } from "../graph/tensor.js";
+import { Parameters } from "../graph/trace/parameters.js";
+import { scope, storedAs, type Tensor } from "../graph/trace/tensor.js";
 import { SCALE } from "../image/pairs.js";
 import type { FloatStorage } from "../kernels/kernel.js";
 import { type MasaConfig, masaConfig } from "./config.js";

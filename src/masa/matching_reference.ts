@@ -17,8 +17,8 @@ import { replicatePad } from "../graph/ops/replicate_pad.js";
 import { slice } from "../graph/ops/slice.js";
 import { top1 } from "../graph/ops/top1.js";
 import { unfold } from "../graph/ops/unfold.js";
-import type { Tensor } from "../graph/tensor.js";
-import { reshape } from "../graph/view.js";
+import type { Tensor } from "../graph/trace/tensor.js";
+import { reshape } from "../graph/trace/view.js";
 import { PATCH } from "./config.js";
 import type { MatchGeometry } from "./geometry.js";
 

@@ -2,8 +2,8 @@
 import { concat } from "../graph/ops/concat.js";
 import { type FineMatchInputs, type FineMatchOptions, fineMatch } from "../graph/ops/fine_match.js";
 import { permute } from "../graph/ops/permute.js";
-import type { Tensor } from "../graph/tensor.js";
-import { reshape } from "../graph/view.js";
+import type { Tensor } from "../graph/trace/tensor.js";
+import { reshape } from "../graph/trace/view.js";
 import type { Found } from "./matching_reference.js";
 
 /** Pixels of a block whose products with a row of the reference still fit. */

@@ -1,9 +1,9 @@
 /** VGG19's convolutional features (Simonyan and Zisserman 2014), for the perceptual loss (paper, section 3.5). */
 import { maxPool2d } from "../graph/ops/max_pool2d.js";
 import { div, sub } from "../graph/ops/pointwise.js";
-import type { Parameters } from "../graph/parameters.js";
-import { constant, recomputed, scope, type Tensor } from "../graph/tensor.js";
-import { Conv2d, join } from "./layers.js";
+import type { Parameters } from "../graph/trace/parameters.js";
+import { constant, recomputed, scope, type Tensor } from "../graph/trace/tensor.js";
+import { Conv2d, join } from "../nn/layers.js";
 
 /** Channels of the convolutions of each stage; a 2×2 max-pool stands between stages. */
 const STAGES = [

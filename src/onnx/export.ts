@@ -2,7 +2,7 @@
  * A traced graph as an ONNX model of standard operators, node by node (operations.ts): what was trained here then runs on
  * ONNX Runtime and whatever else reads ONNX. Shapes are those of the trace.
  */
-import { Constant, type Graph, GraphError, type Node, type Tensor, Variable } from "../graph/tensor.js";
+import { Constant, type Graph, GraphError, type Node, type Tensor, Variable } from "../graph/trace/tensor.js";
 import { OnnxModel, type ValueType } from "./model.js";
 import { ROWS } from "./operations.js";
 

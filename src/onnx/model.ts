@@ -3,7 +3,7 @@
  * name (https://onnx.ai/onnx/repo-docs/IR.html; field numbers of onnx.proto).
  */
 import { bytes, float, integer, join, text } from "../formats/protobuf.js";
-import { GraphError } from "../graph/tensor.js";
+import { GraphError } from "../graph/trace/tensor.js";
 
 const IR_VERSION = 8;
 const OPSET = 18;

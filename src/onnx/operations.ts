@@ -8,13 +8,13 @@
 import type { CropWindowsOptions } from "../graph/ops/crop_windows.js";
 import type { WindowOriginOptions } from "../graph/ops/window_origin.js";
 import type { BatchNormAttributes } from "../kernels/batch_norm.js";
-import type { Window } from "../kernels/convolution.js";
+import type { Window } from "../kernels/convolution/convolution.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { NormalizeAttributes } from "../kernels/normalize.js";
 import type { PointwiseName } from "../kernels/pointwise.js";
-import type { Transposed } from "../kernels/product.js";
 import type { Padding } from "../kernels/replicate_pad.js";
-import type { Windows } from "../kernels/windows.js";
+import type { Transposed } from "../kernels/shared/product.js";
+import type { Windows } from "../kernels/shared/windows.js";
 import type { OnnxModel } from "./model.js";
 
 /** One recorded operation. */

@@ -3,16 +3,16 @@
  * the paper's; what they reach depends on how long they train on what, which here is little.
  */
 import { join } from "node:path";
+import { type CaseResults, evaluatePrepared, type PreparedCase, prepareCases } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import { MASA, type MasaConfig } from "../masa/config.js";
 import { Masa } from "../masa/masa.js";
+import { loadMasa } from "../models/weights.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import { readTrainingSet } from "../train/dataset.js";
-import { type CaseResults, evaluatePrepared, type PreparedCase, prepareCases } from "../train/evaluate.js";
 import { readMetrics } from "../train/log/metrics.js";
 import { METRICS } from "../train/log/run_log.js";
 import { train } from "../train/run.js";
-import { loadMasa } from "../train/weights.js";
 import { barChart, lineChart, type Series } from "./chart.js";
 import { mega } from "./format.js";
 import { TABLE3, TABLE4 } from "./paper.js";

@@ -3,8 +3,8 @@
  * multiply-adds and, on this adapter, in time.
  */
 import type { Device } from "../gpu/device.js";
-import { generator } from "../graph/parameters.js";
-import { compile, type Plan } from "../graph/plan.js";
+import { compile, type Plan } from "../graph/plan/plan.js";
+import { generator } from "../graph/trace/parameters.js";
 import { MASA } from "../masa/config.js";
 import { denseGeometry, matchGeometry } from "../masa/geometry.js";
 import { match } from "../masa/matching.js";

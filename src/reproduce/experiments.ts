@@ -1,8 +1,9 @@
 /** The experiments by name: what each is given, and what it needs. */
+
+import { findTestData } from "../data/layouts.js";
+import { prepareCases } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
-import { findTestData } from "../train/data/layouts.js";
-import { prepareCases } from "../train/evaluate.js";
-import { loadMasa } from "../train/weights.js";
+import { loadMasa } from "../models/weights.js";
 import { type AblationTable, ablations, type Training } from "./ablations.js";
 import { dense } from "./dense.js";
 import { fig5 } from "./fig5.js";

@@ -2,7 +2,7 @@
 import { comparisonSheet, drawOver } from "../files/sheet.js";
 import type { Image } from "../image/image.js";
 import { resizeBicubic } from "../image/resize.js";
-import type { AdaptationStatistics, Explanation } from "../masa/explain.js";
+import type { AdaptationStatistics, Explanation } from "../upscale/explain.js";
 import {
   deviations,
   enlargedLr,
@@ -11,7 +11,7 @@ import {
   tintedBlocks,
   tintedReference,
   withoutPadding,
-} from "../masa/pictures.js";
+} from "../upscale/pictures.js";
 import { lineChart } from "./chart.js";
 import type { Figure, Result, Table } from "./result.js";
 

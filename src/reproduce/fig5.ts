@@ -2,15 +2,16 @@
  * The paper's figure 5: what the matching costs, and what it gives, over the side of LR's blocks, the side of the windows
  * of the reference, and the dilations. One is changed at a time, the others are the official ones.
  */
+
+import { DataError } from "../data/errors.js";
+import { evaluatePrepared, type PreparedCase } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import { ShapeError } from "../gpu/errors.js";
 import type { Image } from "../image/image.js";
 import { MASA, type MasaConfig } from "../masa/config.js";
 import { countFlops } from "../masa/flops.js";
 import { matchGeometry } from "../masa/geometry.js";
-import { DataError } from "../train/data/errors.js";
-import { evaluatePrepared, type PreparedCase } from "../train/evaluate.js";
-import { loadMasa } from "../train/weights.js";
+import { loadMasa } from "../models/weights.js";
 import { lineChart } from "./chart.js";
 import { giga } from "./format.js";
 import { TABLE2 } from "./paper.js";

@@ -2,11 +2,12 @@
  * The paper's figure 6: what a network loses where the reference is darker or brighter than LR. SAM gives the reference's
  * features the statistics of LR's; the baseline has no adaptation.
  */
+
+import { evaluatePrepared, type PreparedCase } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import { createImage, type Image, maxValue } from "../image/image.js";
 import { downscale } from "../image/pairs.js";
-import { evaluatePrepared, type PreparedCase } from "../train/evaluate.js";
-import { loadMasa } from "../train/weights.js";
+import { loadMasa } from "../models/weights.js";
 import { average, type Training, testCases, trainVariant, VARIANTS, type Variant } from "./ablations.js";
 import { lineChart } from "./chart.js";
 import type { Result } from "./result.js";

@@ -2,11 +2,12 @@
  * What the similarity of the reference is worth: the levels of CUFED5, 1 being the most similar, each beside bicubic
  * enlargement and, if there is one, a network that was trained alike but without a reference.
  */
+
+import { DataError } from "../data/errors.js";
+import type { TestData } from "../data/layouts.js";
+import { evaluate, type Scores } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
-import { DataError } from "../train/data/errors.js";
-import type { TestData } from "../train/data/layouts.js";
-import { evaluate, type Scores } from "../train/evaluate.js";
-import { loadMasa } from "../train/weights.js";
+import { loadMasa } from "../models/weights.js";
 import { lineChart } from "./chart.js";
 import type { Result } from "./result.js";
 

@@ -1,11 +1,11 @@
 /** The paper's table 1: PSNR and SSIM of a network on the test sets, by the official protocols, beside the paper's. */
 import { join } from "node:path";
+import { checkCases } from "../data/check.js";
+import { DataError } from "../data/errors.js";
+import { findTestData, type TestData } from "../data/layouts.js";
+import { type Evaluation, evaluate } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import type { Masa } from "../masa/masa.js";
-import { checkCases } from "../train/data/check.js";
-import { DataError } from "../train/data/errors.js";
-import { findTestData, type TestData } from "../train/data/layouts.js";
-import { type Evaluation, evaluate } from "../train/evaluate.js";
 import { lineChart } from "./chart.js";
 import { TABLE1 } from "./paper.js";
 import type { Figure, Result, Table } from "./result.js";

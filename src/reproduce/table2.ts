@@ -3,8 +3,8 @@
  * what a pass really takes, and what the dispatches of this adapter compute and move.
  */
 import type { Device } from "../gpu/device.js";
-import { Plan } from "../graph/plan.js";
-import { input, trace } from "../graph/tensor.js";
+import { Plan } from "../graph/plan/plan.js";
+import { input, trace } from "../graph/trace/tensor.js";
 import { countFlops, type NetworkFlops } from "../masa/flops.js";
 import { Masa } from "../masa/masa.js";
 import type { MatchingPath } from "../masa/matching.js";

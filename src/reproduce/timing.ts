@@ -1,6 +1,6 @@
 /** Times of plans that are to be compared. */
 import type { Device } from "../gpu/device.js";
-import type { Data, Plan } from "../graph/plan.js";
+import type { Data, Plan } from "../graph/plan/plan.js";
 
 export interface Timed {
   readonly plan: Plan;

@@ -1,8 +1,9 @@
 /** The choices between variants of kernels that a training step makes. */
+
+import { batchShapes } from "../data/loader.js";
 import type { Device } from "../gpu/device.js";
-import type { PlanChoice } from "../graph/plan.js";
+import type { PlanChoice } from "../graph/plan/plan.js";
 import type { TrainerConfig } from "./config.js";
-import { batchShapes } from "./data/loader.js";
 import { Networks } from "./networks.js";
 import { Trainer } from "./trainer.js";
 

@@ -1,10 +1,10 @@
 /** What a run trains and validates on: the data of its configuration, every file checked before the first step. */
 import { createHash } from "node:crypto";
+import { type CheckOptions, checkCases, checkPairs } from "../data/check.js";
+import { DataError } from "../data/errors.js";
+import { findTestData, findTrainingData, type Pair, type TestData } from "../data/layouts.js";
+import { selectCases } from "../evaluate/evaluate.js";
 import type { TrainConfig } from "./config.js";
-import { type CheckOptions, checkCases, checkPairs } from "./data/check.js";
-import { DataError } from "./data/errors.js";
-import { findTestData, findTrainingData, type Pair, type TestData } from "./data/layouts.js";
-import { selectCases } from "./evaluate.js";
 
 export interface TrainingSet {
   readonly pairs: readonly Pair[];

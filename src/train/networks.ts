@@ -1,13 +1,13 @@
 /** The networks of a training run: the one that is trained, and those that its losses ask. */
 import type { Device } from "../gpu/device.js";
-import { Parameters } from "../graph/parameters.js";
+import { Parameters } from "../graph/trace/parameters.js";
 import { Discriminator } from "../masa/discriminator.js";
 import { type FirstWeights, firstWeightsFactor } from "../masa/first_weights.js";
 import { Masa } from "../masa/masa.js";
 import { Vgg19 } from "../masa/vgg.js";
+import type { FillVgg } from "../models/vgg_weights.js";
 import type { TrainerConfig } from "./config.js";
 import type { Critics } from "./objective.js";
-import type { FillVgg } from "./vgg_weights.js";
 
 /** What a network has under its name; only those that the losses want are there. */
 export type NetworkName = "generator" | "discriminator" | "vgg";

@@ -7,8 +7,8 @@ import { l1Loss } from "../graph/ops/l1_loss.js";
 import { add, scale, sub } from "../graph/ops/pointwise.js";
 import { mean } from "../graph/ops/reduce.js";
 import { smoothL1Loss } from "../graph/ops/smooth_l1_loss.js";
-import type { Tensor } from "../graph/tensor.js";
-import { detach, reshape } from "../graph/view.js";
+import type { Tensor } from "../graph/trace/tensor.js";
+import { detach, reshape } from "../graph/trace/view.js";
 import type { Discriminator } from "../masa/discriminator.js";
 import type { Vgg19 } from "../masa/vgg.js";
 

@@ -11,27 +11,27 @@
 
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { type Augmentation, NO_AUGMENTATION } from "../data/augment.js";
+import type { CheckOptions } from "../data/check.js";
+import { type Batch, Loader } from "../data/loader.js";
+import { type PreparedCase, prepareCases, type Scores } from "../evaluate/evaluate.js";
 import { checkTarget, makeFolder, removeLeftovers, writeFileAtomic } from "../files/atomic.js";
 import { CheckpointError, OutputError } from "../files/errors.js";
 import type { JsonValue } from "../formats/checkpoint.js";
 import type { Device } from "../gpu/device.js";
 import { formatBytes } from "../gpu/errors.js";
 import type { Profiler } from "../gpu/profiler.js";
-import { type Checkpoint, Checkpoints, type FoundCheckpoint } from "./checkpoint.js";
+import { type Checkpoint, Checkpoints, type FoundCheckpoint } from "../models/checkpoint.js";
+import { readVgg } from "../models/vgg_weights.js";
+import { readMasa } from "../models/weights.js";
 import { resumedConfig, type TrainChanges, type TrainConfig, trainConfig } from "./config.js";
-import { type Augmentation, NO_AUGMENTATION } from "./data/augment.js";
-import type { CheckOptions } from "./data/check.js";
-import { type Batch, Loader } from "./data/loader.js";
 import { readTrainingSet, type TrainingSet } from "./dataset.js";
-import { type PreparedCase, prepareCases, type Scores } from "./evaluate.js";
 import { METRICS, RunLog } from "./log/run_log.js";
 import { Networks } from "./networks.js";
 import { learningRate } from "./schedule.js";
 import type { StepResult } from "./step.js";
 import { Trainer, TrainingError } from "./trainer.js";
 import { SAMPLES, validate } from "./validate.js";
-import { readVgg } from "./vgg_weights.js";
-import { readMasa } from "./weights.js";
 
 /** What a run has come to after a step. */
 export interface StepEvent extends Omit<StepResult, "observed"> {

@@ -1,7 +1,7 @@
 /** Variables on the GPU as the named tensors of a checkpoint, and back. */
 import { CheckpointError } from "../files/errors.js";
 import { FileTensor } from "../formats/tensor.js";
-import type { Parameters } from "../graph/parameters.js";
+import type { Parameters } from "../graph/trace/parameters.js";
 
 /** Variables whose names in a checkpoint begin with `prefix`. */
 export interface StatePart {

@@ -1,6 +1,7 @@
 /** What a training step is given, and what it gives. */
-import type { Data } from "../graph/plan.js";
-import type { Tensors } from "./data/tasks.js";
+
+import type { Tensors } from "../data/tasks.js";
+import type { Data } from "../graph/plan/plan.js";
 
 /** The tensors of a step, and perhaps matches from outside. */
 export type StepData = Tensors & { readonly coarseIndex?: Int32Array; readonly fineIndex?: Int32Array };

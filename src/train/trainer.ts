@@ -2,23 +2,24 @@
  * The training step on the GPU: networks, losses, gradients, optimisers, planned once and replayed. It knows no files and
  * no data set; run.ts makes a training run of it.
  */
+
+import type { Tensors } from "../data/tasks.js";
 import type { FileTensor } from "../formats/tensor.js";
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
-import { grad } from "../graph/grad.js";
 import { accumulate } from "../graph/ops/accumulate.js";
 import { ADAM_HYPER_LENGTH, adam, adamHyper, type Moments } from "../graph/ops/adam.js";
 import { ema } from "../graph/ops/ema.js";
 import { gradientNorm } from "../graph/ops/gradient_norm.js";
 import { updateGate } from "../graph/ops/update_gate.js";
-import { Parameters, zeros } from "../graph/parameters.js";
-import { type Data, type InputSpec, type Plan, plan, type RunOptions } from "../graph/plan.js";
-import { noGrad, scope, type Tensor, type Variable } from "../graph/tensor.js";
+import { type Data, type InputSpec, type Plan, plan, type RunOptions } from "../graph/plan/plan.js";
+import { grad } from "../graph/trace/grad.js";
+import { Parameters, zeros } from "../graph/trace/parameters.js";
+import { noGrad, scope, type Tensor, type Variable } from "../graph/trace/tensor.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { Probe } from "../masa/decoder.js";
 import { Masa } from "../masa/masa.js";
 import type { TrainerConfig } from "./config.js";
-import type { Tensors } from "./data/tasks.js";
 import type { Networks } from "./networks.js";
 import { discriminatorLoss, generatorLoss, type Losses } from "./objective.js";
 import { readState, type StatePart, writeState } from "./state.js";

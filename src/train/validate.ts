@@ -1,11 +1,11 @@
 /** What a run looks at now and then: the scores on its validation cases, and a sheet of the first few. */
 import { join } from "node:path";
+import { evaluatePrepared, type PreparedCase, type Scores } from "../evaluate/evaluate.js";
 import { makeFolder, writeFileAtomic } from "../files/atomic.js";
 import { encodePng } from "../files/png.js";
 import type { Device } from "../gpu/device.js";
 import type { Image } from "../image/image.js";
 import type { Masa } from "../masa/masa.js";
-import { evaluatePrepared, type PreparedCase, type Scores } from "./evaluate.js";
 import { type Sample, sampleSheet } from "./log/samples.js";
 
 /** The sheets' folder in the run's. */

@@ -7,8 +7,8 @@ import { benchPlatform } from "../../bench/platform.js";
 import { leastTime } from "../../bench/roofline.js";
 import { slopeError } from "../../bench/slope.js";
 import { matmul } from "../../src/graph/ops/matmul.js";
-import { generator } from "../../src/graph/parameters.js";
-import type { Data } from "../../src/graph/plan.js";
+import type { Data } from "../../src/graph/plan/plan.js";
+import { generator } from "../../src/graph/trace/parameters.js";
 import { nodePlatform } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { pipelinesOf, startCold } from "../../bench/cold.js";
 import { officialTraining } from "../../bench/memory.js";
 import { add, scale } from "../../src/graph/ops/pointwise.js";
-import { plan } from "../../src/graph/plan.js";
+import { plan } from "../../src/graph/plan/plan.js";
 import { testDevice } from "../device.js";
 
 describe("bench of the cold start", () => {

@@ -14,7 +14,7 @@ import {
 import { map, type NdArray, ndarray } from "../../src/reference/array.js";
 import { convTranspose2d } from "../../src/reference/conv_transpose2d.js";
 import { conv2d, conv2dGradient } from "../../src/reference/conv2d.js";
-import { Random } from "../ops/check.js";
+import { Random } from "../graph/ops/check.js";
 
 const random = new Random("oracle");
 const draw = (shape: Sides): Array4 => ({ shape, data: Float32Array.from(random.array(shape).data) });

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { AXES, EXPECTED, exponent, growthAlong, growthRow, shapesAt, stageOf } from "../../bench/scaling.js";
-import { plan } from "../../src/graph/plan.js";
+import { plan } from "../../src/graph/plan/plan.js";
 import { Masa } from "../../src/masa/masa.js";
 import { trainConfig } from "../../src/train/config.js";
 import { testDevice } from "../device.js";

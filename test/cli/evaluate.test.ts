@@ -5,14 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import type { CaseResult, Evaluation } from "../../src/evaluate/evaluate.js";
 import { readImage } from "../../src/files/images.js";
 import { readSafetensors, writeSafetensors } from "../../src/files/safetensors.js";
 import { FileTensor } from "../../src/formats/tensor.js";
 import { psnrY, ssimY } from "../../src/image/metrics.js";
-import type { CaseResult, Evaluation } from "../../src/train/evaluate.js";
-import { saveParameters, untrainedMasa } from "../../src/train/weights.js";
+import { saveParameters, untrainedMasa } from "../../src/models/weights.js";
+import { noise, put } from "../data/files.js";
 import { testDevice } from "../device.js";
-import { noise, put } from "../train/data/files.js";
 import { LAYOUTS, NETWORK, putLayout } from "../train/test_sets.js";
 import { masa } from "./masa.js";
 

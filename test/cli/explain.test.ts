@@ -6,9 +6,9 @@ import { expect } from "chai";
 import { writeImage } from "../../src/files/images.js";
 import { readSafetensors } from "../../src/files/safetensors.js";
 import { downscale } from "../../src/image/pairs.js";
-import { saveParameters, untrainedMasa } from "../../src/train/weights.js";
+import { saveParameters, untrainedMasa } from "../../src/models/weights.js";
+import { noise } from "../data/files.js";
 import { testDevice } from "../device.js";
-import { noise } from "../train/data/files.js";
 import { NETWORK } from "../train/test_sets.js";
 import { masa } from "./masa.js";
 

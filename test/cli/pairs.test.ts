@@ -4,10 +4,10 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
-import { checkPairs } from "../../src/train/data/check.js";
-import { findTrainingData } from "../../src/train/data/layouts.js";
+import { checkPairs } from "../../src/data/check.js";
+import { findTrainingData } from "../../src/data/layouts.js";
+import { noise, put } from "../data/files.js";
 import { inFolder } from "../files/golden.js";
-import { noise, put } from "../train/data/files.js";
 import { masa } from "./masa.js";
 
 /** Three photographs, one of them in a folder below, and what is none. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { PRESETS, TRAIN_OPTIONS } from "../../src/train/config.js";
-import { noise, put, putPairs } from "../train/data/files.js";
+import { noise, put, putPairs } from "../data/files.js";
 import { digestOf, figuresOf, SMALLEST, temporaryFiles } from "../train/runs.js";
 import { masa } from "./masa.js";
 

@@ -11,11 +11,13 @@ const cases = golden.cases.map(({ part, name }) => `${part}/${name}`);
 const isFilter = (filter: string) => cases.some((name) => name.includes(filter));
 
 /** Shader, kernel file and check of each row of the table. */
-const rows = [...text.matchAll(/^\| `(\w+)` .*\| `(\w+\.ts)` +\| (\S+) +\|$/gm)].map(([, shader, kernel, check]) => ({
-  shader: shader as string,
-  kernel: kernel as string,
-  check: check as string,
-}));
+const rows = [...text.matchAll(/^\| `(\w+)` .*\| `([\w/]+\.ts)` +\| (\S+) +\|$/gm)].map(
+  ([, shader, kernel, check]) => ({
+    shader: shader as string,
+    kernel: kernel as string,
+    check: check as string,
+  }),
+);
 
 describe("the porting guide", () => {
   it("has every shader in its table, in order, beside the kernel that uses it", () => {

@@ -3,8 +3,8 @@ import type { Device } from "../../src/gpu/device.js";
 import { Profiler } from "../../src/gpu/profiler.js";
 import { matmul } from "../../src/graph/ops/matmul.js";
 import { add, scale } from "../../src/graph/ops/pointwise.js";
-import { compile } from "../../src/graph/plan.js";
-import { scope, type Tensor } from "../../src/graph/tensor.js";
+import { compile } from "../../src/graph/plan/plan.js";
+import { scope, type Tensor } from "../../src/graph/trace/tensor.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { LimitError } from "../../src/gpu/errors.js";
 import { Timestamps } from "../../src/gpu/timestamps.js";
 import { matmul } from "../../src/graph/ops/matmul.js";
-import { compile } from "../../src/graph/plan.js";
+import { compile } from "../../src/graph/plan/plan.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 

@@ -1,11 +1,11 @@
 /**
  * The lesser networks of the paper's tables 3 and 4. Their modules are compared with float64, within the bound that every
- * operation has (see test/ops/check.ts): 4·√K·2⁻²⁴·Σ|terms|, here with the K products of the convolutions on the way.
+ * operation has (see test/graph/ops/check.ts): 4·√K·2⁻²⁴·Σ|terms|, here with the K products of the convolutions on the way.
  */
 import { expect } from "chai";
-import { Parameters } from "../../src/graph/parameters.js";
-import { compile } from "../../src/graph/plan.js";
-import type { Tensor } from "../../src/graph/tensor.js";
+import { compile } from "../../src/graph/plan/plan.js";
+import { Parameters } from "../../src/graph/trace/parameters.js";
+import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { SpatialAdaptation } from "../../src/masa/adaptation.js";
 import { DualResidualAggregation } from "../../src/masa/aggregation.js";
 import { ADAPTATIONS, AGGREGATIONS, configOf, type MasaConfig, masaConfig } from "../../src/masa/config.js";
@@ -18,7 +18,7 @@ import { conv2d } from "../../src/reference/conv2d.js";
 import { instanceNorm } from "../../src/reference/instance_norm.js";
 import { pointwise } from "../../src/reference/pointwise.js";
 import { testDevice } from "../device.js";
-import { type Arrays, Random } from "../ops/check.js";
+import { type Arrays, Random } from "../graph/ops/check.js";
 
 const C = 5;
 const add = (a: NdArray, b: NdArray) => pointwise("add", a, b);

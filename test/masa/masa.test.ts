@@ -1,21 +1,21 @@
 import { expect } from "chai";
 import type { Device } from "../../src/gpu/device.js";
 import { ShapeError } from "../../src/gpu/errors.js";
-import { grad } from "../../src/graph/grad.js";
 import { l1Loss } from "../../src/graph/ops/l1_loss.js";
 import { mseLoss } from "../../src/graph/ops/mse_loss.js";
 import { add } from "../../src/graph/ops/pointwise.js";
-import { Parameters } from "../../src/graph/parameters.js";
-import { compile, Plan } from "../../src/graph/plan.js";
-import { input, type Tensor, trace } from "../../src/graph/tensor.js";
-import { detach } from "../../src/graph/view.js";
+import { compile, Plan } from "../../src/graph/plan/plan.js";
+import { grad } from "../../src/graph/trace/grad.js";
+import { Parameters } from "../../src/graph/trace/parameters.js";
+import { input, type Tensor, trace } from "../../src/graph/trace/tensor.js";
+import { detach } from "../../src/graph/trace/view.js";
 import { configOf, masaConfig } from "../../src/masa/config.js";
 import { Discriminator } from "../../src/masa/discriminator.js";
 import { Masa } from "../../src/masa/masa.js";
 import { Vgg19 } from "../../src/masa/vgg.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
-import { Random } from "../ops/check.js";
+import { Random } from "../graph/ops/check.js";
 import { rejection } from "../rejection.js";
 
 /** MASA with few channels and blocks: the same code, quick on a software adapter. */

@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { before } from "mocha";
 import { ShapeError } from "../../src/gpu/errors.js";
-import { grad } from "../../src/graph/grad.js";
-import { compile, type Data, type InputSpec } from "../../src/graph/plan.js";
-import { input, type Tensor, trace } from "../../src/graph/tensor.js";
+import { compile, type Data, type InputSpec } from "../../src/graph/plan/plan.js";
+import { grad } from "../../src/graph/trace/grad.js";
+import { input, type Tensor, trace } from "../../src/graph/trace/tensor.js";
 import { denseGeometry, type MatchGeometry, type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
 import { extract, type MatchingPath, match } from "../../src/masa/matching.js";
 import { extractBlocks } from "../../src/masa/matching_reference.js";
@@ -13,7 +13,7 @@ import { fineMatch } from "../../src/reference/fine_match.js";
 import { transfer } from "../../src/reference/transfer.js";
 import { windowOrigin } from "../../src/reference/window_origin.js";
 import { testDevice } from "../device.js";
-import { Random } from "../ops/check.js";
+import { Random } from "../graph/ops/check.js";
 
 interface Case extends MatchSizes {
   readonly name: string;
@@ -60,7 +60,7 @@ describe("matching", () => {
           expectIndices(found[path].originX, origins.originX);
           expectIndices(found[path].originY, origins.originY);
           expectIndices(found[path].fineIndex, fine.index);
-          // Bound: 4·√(9·C)·2⁻²⁴ of a cosine's Σ|terms| ≤ 1, doubled for the norms: see test/ops/fine_match.test.ts.
+          // Bound: 4·√(9·C)·2⁻²⁴ of a cosine's Σ|terms| ≤ 1, doubled for the norms: see test/graph/ops/fine_match.test.ts.
           const unit = 8 * Math.sqrt(9 * sizes.C) * 2 ** -24;
           expectClose(found[path].coarseScore, coarse.score.data, 3 * unit);
           expectClose(found[path].fineScore, fine.score.data, unit);

@@ -2,11 +2,11 @@
 import { expect } from "chai";
 import { GoldenSet } from "../../src/conformance/manifest.js";
 import { fillParameters } from "../../src/conformance/parameters.js";
-import { compile } from "../../src/graph/plan.js";
+import { compile } from "../../src/graph/plan/plan.js";
 import { Masa, type MasaOptions } from "../../src/masa/masa.js";
 import { testDevice } from "../device.js";
 import { goldenPath } from "../files/golden.js";
-import { Random } from "../ops/check.js";
+import { Random } from "../graph/ops/check.js";
 
 const SMALL = { channels: 8, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1] } as const;
 const SHAPES = { lr: [1, 3, 16, 24], ref: [1, 3, 64, 64], refDown: [1, 3, 16, 16] };

@@ -1,6 +1,6 @@
 /** A match small enough to be followed by hand. */
 import { createImage, type Image } from "../../src/image/image.js";
-import type { Explanation } from "../../src/masa/explain.js";
+import type { Explanation } from "../../src/upscale/explain.js";
 
 const grey = (width: number, height: number): Image => {
   const image = createImage(width, height, 3, 8);

@@ -37,14 +37,14 @@ import { slice } from "../../src/graph/ops/slice.js";
 import { top1 } from "../../src/graph/ops/top1.js";
 import { unfold } from "../../src/graph/ops/unfold.js";
 import { windowOrigin } from "../../src/graph/ops/window_origin.js";
-import { normal, ones, Parameters } from "../../src/graph/parameters.js";
-import { cast, constant, input, type Tensor, trace } from "../../src/graph/tensor.js";
-import { detach, reshape } from "../../src/graph/view.js";
+import { normal, ones, Parameters } from "../../src/graph/trace/parameters.js";
+import { cast, constant, input, type Tensor, trace } from "../../src/graph/trace/tensor.js";
+import { detach, reshape } from "../../src/graph/trace/view.js";
 import type { Shape } from "../../src/kernels/kernel.js";
 import type { MasaConfig } from "../../src/masa/config.js";
 import { Masa } from "../../src/masa/masa.js";
 import { type OnnxExport, onnxBytes } from "../../src/onnx/export.js";
-import { Random } from "../ops/check.js";
+import { Random } from "../graph/ops/check.js";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 

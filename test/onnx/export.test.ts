@@ -6,11 +6,11 @@ import { ShapeError } from "../../src/gpu/errors.js";
 import { batchNorm } from "../../src/graph/ops/batch_norm.js";
 import { coarseMatch } from "../../src/graph/ops/coarse_match.js";
 import { add, mul, relu } from "../../src/graph/ops/pointwise.js";
-import { ones, Parameters } from "../../src/graph/parameters.js";
-import { GraphError, scope } from "../../src/graph/tensor.js";
+import { ones, Parameters } from "../../src/graph/trace/parameters.js";
+import { GraphError, scope } from "../../src/graph/trace/tensor.js";
+import { exportOnnx } from "../../src/models/export.js";
+import { readNetwork, SHIPPED_WEIGHTS } from "../../src/models/weights.js";
 import { ROWS } from "../../src/onnx/operations.js";
-import { exportOnnx } from "../../src/train/export.js";
-import { readNetwork, SHIPPED_WEIGHTS } from "../../src/train/weights.js";
 import { failure, inFolder } from "../files/golden.js";
 import { CASES, modelOf, type Tensors } from "./cases.js";
 

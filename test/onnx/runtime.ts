@@ -11,13 +11,13 @@ import type { Values } from "../../src/conformance/compare.js";
 import { fill } from "../../src/conformance/formula.js";
 import { type GoldenCase, GoldenSet } from "../../src/conformance/manifest.js";
 import { readImage } from "../../src/files/images.js";
-import { compile, type Data } from "../../src/graph/plan.js";
-import type { Tensor } from "../../src/graph/tensor.js";
+import { compile, type Data } from "../../src/graph/plan/plan.js";
+import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { cropImage, type Image, toTensor } from "../../src/image/image.js";
 import { downscale } from "../../src/image/pairs.js";
 import { Masa } from "../../src/masa/masa.js";
-import { exportOnnx } from "../../src/train/export.js";
-import { loadMasa, SHIPPED_WEIGHTS } from "../../src/train/weights.js";
+import { exportOnnx } from "../../src/models/export.js";
+import { loadMasa, SHIPPED_WEIGHTS } from "../../src/models/weights.js";
 import { testDevice } from "../device.js";
 import { inFolder } from "../files/golden.js";
 import { CASES, dtypeOf, inputData, modelOf, type Tensors } from "./cases.js";
@@ -54,7 +54,7 @@ async function runOnnx(
   return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, Float64Array.from(data, Number)]));
 }
 
-/** Rounding of float32 in sums of at most 27 products of numbers below 1 (4·√27·2⁻²⁴·27), as test/ops/check.ts has it. */
+/** Rounding of float32 in sums of at most 27 products of numbers below 1 (4·√27·2⁻²⁴·27), as test/graph/ops/check.ts has it. */
 const OPERATION = 4 * Math.sqrt(27) * 2 ** -24 * 27;
 /** What is promised of the network. */
 const NETWORK = 1e-4;

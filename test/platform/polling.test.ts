@@ -2,7 +2,7 @@ import { createHook } from "node:async_hooks";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { matmul } from "../../src/graph/ops/matmul.js";
-import { compile } from "../../src/graph/plan.js";
+import { compile } from "../../src/graph/plan/plan.js";
 import { testDevice } from "../device.js";
 
 describe("polling", () => {

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TrainChanges } from "../../src/train/config.js";
 import { type Ended, masa } from "../cli/masa.js";
+import { putPairs } from "../data/files.js";
 import { hash } from "../files/golden.js";
-import { putPairs } from "../train/data/files.js";
 import { digestOf, figuresOf, SMALLEST, temporaryFiles } from "../train/runs.js";
 
 /** Held out to validate with is one; 6 make 3 steps an epoch. */

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Device } from "../../src/gpu/device.js";
-import { readCheckpoint, writeCheckpoint } from "../../src/train/checkpoint.js";
+import { readCheckpoint, writeCheckpoint } from "../../src/models/checkpoint.js";
+import { putPairs } from "../data/files.js";
 import { testDevice } from "../device.js";
-import { putPairs } from "./data/files.js";
 import { digestOf, run } from "./runs.js";
 
 describe("variants of a training run", () => {

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { expect } from "chai";
+import { DataError } from "../../src/data/errors.js";
 import { type TrainChanges, trainConfig } from "../../src/train/config.js";
-import { DataError } from "../../src/train/data/errors.js";
 import { readTrainingSet } from "../../src/train/dataset.js";
+import { noise, put, putPairs } from "../data/files.js";
 import { failure, inFolder } from "../files/golden.js";
-import { noise, put, putPairs } from "./data/files.js";
 import { SMALLEST } from "./runs.js";
 
 const read = (changes: TrainChanges) => readTrainingSet(trainConfig(SMALLEST, changes), {});

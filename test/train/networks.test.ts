@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { bicubicResize } from "../../src/graph/ops/bicubic.js";
-import { compile } from "../../src/graph/plan.js";
+import { compile } from "../../src/graph/plan/plan.js";
 import type { FirstWeights } from "../../src/masa/first_weights.js";
 import { trainConfig } from "../../src/train/config.js";
 import { Networks } from "../../src/train/networks.js";
 import { testDevice } from "../device.js";
-import { Random } from "../ops/check.js";
+import { Random } from "../graph/ops/check.js";
 import { SMALLEST } from "./runs.js";
 
 async function begun(firstWeights: FirstWeights): Promise<Networks> {

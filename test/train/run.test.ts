@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Device } from "../../src/gpu/device.js";
-import { readCheckpoint } from "../../src/train/checkpoint.js";
+import { readCheckpoint } from "../../src/models/checkpoint.js";
 import type { TrainChanges } from "../../src/train/config.js";
 import type { StepEvent, ValidationEvent } from "../../src/train/run.js";
+import { noise, put, putPairs } from "../data/files.js";
 import { testDevice } from "../device.js";
 import { hash } from "../files/golden.js";
-import { noise, put, putPairs } from "./data/files.js";
 import { digestOf, figuresOf, run, runWithStops, temporaryFiles } from "./runs.js";
 
 const STEPS = 10;

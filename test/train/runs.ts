@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Device } from "../../src/gpu/device.js";
-import { readCheckpoint } from "../../src/train/checkpoint.js";
+import { readCheckpoint } from "../../src/models/checkpoint.js";
 import type { TrainChanges } from "../../src/train/config.js";
 import { type MetricsRecord, readMetrics } from "../../src/train/log/metrics.js";
 import { type TrainOptions, type TrainSummary, train } from "../../src/train/run.js";

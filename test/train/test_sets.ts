@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Image } from "../../src/image/image.js";
 import { resizeBicubic } from "../../src/image/resize.js";
-import { noise, put } from "./data/files.js";
+import { noise, put } from "../data/files.js";
 
 export const NETWORK = { channels: 8, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1] } as const;
 

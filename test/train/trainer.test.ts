@@ -1,10 +1,10 @@
 import { expect } from "chai";
+import { Random } from "../../src/data/random.js";
 import type { Device } from "../../src/gpu/device.js";
 import type { MasaConfig } from "../../src/masa/config.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { trainConfig } from "../../src/train/config.js";
 import { Networks } from "../../src/train/networks.js";
-import { Random } from "../../src/train/random.js";
 import type { StepData, StepResult } from "../../src/train/step.js";
 import { Trainer } from "../../src/train/trainer.js";
 import { testDevice } from "../device.js";

@@ -17,8 +17,8 @@ import { createImage, cropImage, type Image } from "../../src/image/image.js";
 import { psnrY } from "../../src/image/metrics.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
-import { upscale } from "../../src/masa/upscale.js";
-import { loadMasa } from "../../src/train/weights.js";
+import { loadMasa } from "../../src/models/weights.js";
+import { upscale } from "../../src/upscale/upscale.js";
 import { testDevice } from "../device.js";
 import { fillNoise } from "../files/golden.js";
 

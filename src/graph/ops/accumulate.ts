@@ -1,7 +1,7 @@
 /** Gradients of a batch as the sum over its micro-batches: a batch of any size on a GPU that holds a few images. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/accumulate.js";
-import { type Operation, record, type Tensor, type Variable } from "../tensor.js";
+import { type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
 
 const operation: Operation<{ factor: number }> = {
   name: "accumulate",

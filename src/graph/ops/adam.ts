@@ -1,7 +1,7 @@
 /** Adam (Kingma, Ba 2015), as PyTorch computes it: eps is added after the bias correction of the second moment. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/adam.js";
-import { GraphError, type Operation, record, type Tensor, type Variable } from "../tensor.js";
+import { GraphError, type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
 
 /** Length of the tensor of scalars that `adamHyper` fills. */
 export const ADAM_HYPER_LENGTH = 7;

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/batch_norm.js";
 import type { Operand } from "../../kernels/kernel.js";
-import { type Operation, record, recordOne, type Tensor, type Variable } from "../tensor.js";
+import { type Operation, record, recordOne, type Tensor, type Variable } from "../trace/tensor.js";
 
 type Attributes = kernels.BatchNormAttributes;
 

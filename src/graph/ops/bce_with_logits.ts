@@ -1,6 +1,6 @@
 /** Binary cross-entropy on logits: both sides of the relativistic adversarial loss (section 3.5). */
-import { GraphError, type Tensor } from "../tensor.js";
-import { reshape } from "../view.js";
+import { GraphError, type Tensor } from "../trace/tensor.js";
+import { reshape } from "../trace/view.js";
 import { neg, softplus } from "./pointwise.js";
 import { mean } from "./reduce.js";
 

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/bicubic.js";
 import type { Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 const NAME = "bicubic";
 

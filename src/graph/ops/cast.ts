@@ -1,6 +1,6 @@
 /** The same numbers, stored in another type. The function that users call is the graph's own (tensor.ts): it casts too. */
 import { cast } from "../../kernels/cast.js";
-import type { Operation, Tensor } from "../tensor.js";
+import type { Operation, Tensor } from "../trace/tensor.js";
 
 /** From the type that x is stored in to the one that the graph stores in. */
 export const castOperation: Operation<null> = {

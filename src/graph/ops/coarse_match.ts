@@ -1,7 +1,7 @@
 /** Coarse matching (MASA-SR, section 3.2): for each block of LR the most similar position of the downscaled reference. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/coarse_match.js";
-import { type Operation, record, type Tensor } from "../tensor.js";
+import { type Operation, record, type Tensor } from "../trace/tensor.js";
 
 /** How `coarseMatch` divides LR and what it compares. */
 export interface CoarseMatchOptions {

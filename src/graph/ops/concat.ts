@@ -3,7 +3,7 @@ import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/concat.js";
 import type { Operand, Shape } from "../../kernels/kernel.js";
 import { slice } from "../../kernels/slice.js";
-import { type Operation, recordOne, type Tensor, type TensorSpec } from "../tensor.js";
+import { type Operation, recordOne, type Tensor, type TensorSpec } from "../trace/tensor.js";
 
 const NAME = "concat";
 

@@ -2,8 +2,8 @@
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/conv_transpose2d.js";
 import type { Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
-import { reshape } from "../view.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { reshape } from "../trace/view.js";
 import { leakyReluGradient, reluGradient } from "./pointwise.js";
 import { sum } from "./reduce.js";
 

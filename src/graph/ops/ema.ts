@@ -1,7 +1,7 @@
 /** Exponential moving averages of parameters (Polyak, Juditsky 1992, with a window that forgets). */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/ema.js";
-import { GraphError, type Operation, record, type Tensor, type Variable } from "../tensor.js";
+import { GraphError, type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
 
 const operation: Operation<{ decay: number }> = {
   name: "ema",

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/fine_match.js";
 import type { Operand, Shape } from "../../kernels/kernel.js";
-import { type GradientContext, type Operation, record, recordOne, type Tensor } from "../tensor.js";
+import { type GradientContext, type Operation, record, recordOne, type Tensor } from "../trace/tensor.js";
 
 /** What `fineMatch` compares. */
 export interface FineMatchInputs {

@@ -1,7 +1,7 @@
 /** What is known of gradients before they are used: their sizes, and which of them are not finite. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/gradient_norm.js";
-import { type Operation, record, type Tensor, type Variable } from "../tensor.js";
+import { type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
 
 const operation: Operation<{ row: number }> = {
   name: "gradient_norm",

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/instance_norm.js";
 import type { Operand } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 interface Attributes {
   readonly eps: number;

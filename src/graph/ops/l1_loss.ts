@@ -1,7 +1,7 @@
 /** The reconstruction loss of MASA (section 3.5): the mean absolute difference. */
 import { ShapeError } from "../../gpu/errors.js";
-import type { Tensor } from "../tensor.js";
-import { reshape } from "../view.js";
+import type { Tensor } from "../trace/tensor.js";
+import { reshape } from "../trace/view.js";
 import { abs, sub } from "./pointwise.js";
 import { mean } from "./reduce.js";
 

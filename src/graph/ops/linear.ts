@@ -1,8 +1,8 @@
 /** Fully connected layer: the end of the discriminator. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/linear.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
-import { reshape } from "../view.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { reshape } from "../trace/view.js";
 import { sum } from "./reduce.js";
 
 const operation: Operation<null> = {

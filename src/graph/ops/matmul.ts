@@ -1,7 +1,7 @@
 /** Batched matrix product. Its gradients are matrix products too, with other operands transposed. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/matmul.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 const operation: Operation<kernels.Transposed> = {
   name: "matmul",

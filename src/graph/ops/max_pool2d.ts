@@ -1,7 +1,7 @@
 /** 2 × 2 maximum pooling, between the stages of VGG. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/max_pool2d.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 const operation: Operation<null> = {
   name: "max_pool2d",

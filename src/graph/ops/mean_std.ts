@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Operand } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/mean_std.js";
-import { type Operation, record, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, record, recordOne, type Tensor } from "../trace/tensor.js";
 import { fill } from "./pointwise.js";
 
 const operation: Operation<null> = {

@@ -1,7 +1,7 @@
 /** The distance of features in the perceptual loss (section 3.5): the mean squared difference. */
 import { ShapeError } from "../../gpu/errors.js";
-import type { Tensor } from "../tensor.js";
-import { reshape } from "../view.js";
+import type { Tensor } from "../trace/tensor.js";
+import { reshape } from "../trace/view.js";
 import { square, sub } from "./pointwise.js";
 import { mean } from "./reduce.js";
 

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Operand } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/normalize.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 const operation: Operation<kernels.NormalizeAttributes> = {
   name: "normalize",

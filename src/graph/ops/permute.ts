@@ -1,7 +1,7 @@
 /** Sides of a tensor in another order, as PyTorch's permute followed by contiguous. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/permute.js";
-import { type Operation, recordOne, type Tensor, type TensorSpec } from "../tensor.js";
+import { type Operation, recordOne, type Tensor, type TensorSpec } from "../trace/tensor.js";
 
 const NAME = "permute";
 

@@ -3,8 +3,8 @@ import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import { pointwise } from "../../kernels/pointwise.js";
 import * as kernels from "../../kernels/reduce.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
-import { reshape } from "../view.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { reshape } from "../trace/view.js";
 
 interface SumAttributes {
   readonly dims: readonly number[];

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/slice.js";
-import { type Operation, recordOne, type Tensor, type TensorSpec } from "../tensor.js";
+import { type Operation, recordOne, type Tensor, type TensorSpec } from "../trace/tensor.js";
 
 const NAME = "slice";
 

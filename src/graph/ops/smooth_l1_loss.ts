@@ -1,7 +1,7 @@
 /** The L1 loss without its kink: what narrow networks begin to learn with where L1 alone kills them (docs/results.md). */
 import { ShapeError } from "../../gpu/errors.js";
-import type { Tensor } from "../tensor.js";
-import { reshape } from "../view.js";
+import type { Tensor } from "../trace/tensor.js";
+import { reshape } from "../trace/view.js";
 import { abs, add, neg, relu, scale, shift, square, sub } from "./pointwise.js";
 import { mean } from "./reduce.js";
 

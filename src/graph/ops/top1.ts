@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/top1.js";
-import { type Operation, record, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, record, recordOne, type Tensor } from "../trace/tensor.js";
 
 const NAME = "top1";
 

@@ -2,7 +2,7 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Operand, Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/transfer.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 /** What `transfer` carries over, and where to. */
 export interface TransferInputs {

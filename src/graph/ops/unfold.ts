@@ -2,9 +2,9 @@
 import { ShapeError } from "../../gpu/errors.js";
 import { fold } from "../../kernels/fold.js";
 import type { Shape } from "../../kernels/kernel.js";
+import { type WindowOptions, type Windows, windowsOf } from "../../kernels/shared/windows.js";
 import * as kernels from "../../kernels/unfold.js";
-import { type WindowOptions, type Windows, windowsOf } from "../../kernels/windows.js";
-import { type Operation, recordOne, type Tensor } from "../tensor.js";
+import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 const NAME = "unfold";
 

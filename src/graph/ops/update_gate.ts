@@ -1,7 +1,7 @@
 /** The gate that `adam` and `ema` pass: closed where a step would carry NaN or infinity into the parameters. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/update_gate.js";
-import { GraphError, type Operation, recordOne, type Tensor } from "../tensor.js";
+import { GraphError, type Operation, recordOne, type Tensor } from "../trace/tensor.js";
 
 /** What `updateGate` makes of the summary of `gradientNorm`. */
 export type UpdateGateOptions = kernels.UpdateGateOptions;

@@ -1,7 +1,7 @@
 /** From a block's coarse match to the corner of the window that it searches finely (MASA-SR, section 3.2). */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/window_origin.js";
-import { type Operation, record, type Tensor } from "../tensor.js";
+import { type Operation, record, type Tensor } from "../trace/tensor.js";
 
 /** The windows of `windowOrigin`, in pixels of the downscaled reference. */
 export interface WindowOriginOptions {

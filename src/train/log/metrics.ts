@@ -7,9 +7,9 @@
  * and Python's `float()` turn into what they were; null would not say which of them a loss became.
  */
 import { readFile } from "node:fs/promises";
+import { AppendFile } from "../../files/append.js";
 import { checkTarget, writeFileAtomic } from "../../files/atomic.js";
 import { UserError } from "../../files/errors.js";
-import { AppendFile } from "./append.js";
 
 /** One line. `step` is what a resumed run is cut back by: the number of steps done. */
 export type MetricsRecord = Readonly<Record<string, number | string | boolean | null>>;

@@ -1,6 +1,6 @@
 /** The figures of a run, to `metrics.jsonl` and to TensorBoard's event files alike. */
 import { join } from "node:path";
-import type { Scores } from "../evaluate.js";
+import type { Scores } from "../../evaluate/evaluate.js";
 import type { StepEvent } from "../run.js";
 import type { Sheet } from "../validate.js";
 import { MetricsLog } from "./metrics.js";

@@ -5,8 +5,8 @@
 import { readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { AppendFile } from "../../files/append.js";
 import { makeFolder, outputError } from "../../files/atomic.js";
-import { AppendFile } from "./append.js";
 import { imageEvent, scalarsEvent, startEvent, versionEvent } from "./events.js";
 
 export class TensorBoardLog {

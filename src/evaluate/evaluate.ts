@@ -1,0 +1,233 @@
+/**
+ * The paper's evaluation (section 4.1): PSNR and SSIM on Y of what the network makes of a test set, beside those of
+ * bicubic enlargement. As officially, the network's output is rounded to 8 bits, what padding added is cut off, and the
+ * rest is compared with the original to its very border.
+ *
+ * A case has two parts, so that a trainer which validates again and again does the first only once: `prepareCases` reads
+ * and pads the images and measures bicubic; `evaluatePrepared` runs the network. `evaluate` does both, one case at a time.
+ */
+
+import { readCase } from "../data/cases.js";
+import { DataError } from "../data/errors.js";
+import type { Case, TestData } from "../data/layouts.js";
+import type { Device } from "../gpu/device.js";
+import { GpuError } from "../gpu/errors.js";
+import { PlanCache } from "../graph/plan/plan_cache.js";
+import { UserError } from "../image/errors.js";
+import { cropImage, fromTensor, type Image, toTensor } from "../image/image.js";
+import { psnrY, ssimY } from "../image/metrics.js";
+import type { TestPair } from "../image/pairs.js";
+import { resizeBicubic } from "../image/resize.js";
+import type { FloatStorage } from "../kernels/kernel.js";
+import type { Masa, MasaInputs } from "../masa/masa.js";
+
+/** Which test cases are used, with which reference. */
+export interface CaseSelection {
+  /** Which reference: CUFED5's 1 (default) is most similar, "all" stacks them; Urban100 has no choice. */
+  readonly level?: number | "all" | undefined;
+  /** Only the first cases; default all. */
+  readonly limit?: number | undefined;
+}
+
+/** How an evaluation is watched and stopped. */
+export interface EvaluateOptions {
+  /** How the network stores most features (see `MasaOptions`). Default f32. */
+  readonly storage?: FloatStorage | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** After each case. */
+  readonly onCase?: ((result: CaseResult, done: number, total: number) => void) | undefined;
+  /** Gets the network's image, cut to the size of the original, before `onCase`; not where the network gave no numbers. */
+  readonly onImage?: ((test: PreparedCase, image: Image, index: number) => Promise<void> | void) | undefined;
+}
+
+/** A case made ready for the network, with all that does not depend on the network. */
+export interface PreparedCase extends TestPair {
+  readonly name: string;
+  /** The LR image enlarged by Pillow's bicubic, cut to the size of the original. */
+  readonly bicubic: Image;
+  readonly bicubicPsnr: number;
+  readonly bicubicSsim: number;
+}
+
+/** PSNR and SSIM on Y of one image, or the means of many. */
+export interface Scores {
+  /** In dB on Y; Infinity for equal images. */
+  readonly psnr: number;
+  readonly ssim: number;
+  readonly bicubicPsnr: number;
+  readonly bicubicSsim: number;
+  /** Mean cosine similarity of the LR pixels' patches with their matches: how much of LR the reference shows. */
+  readonly similarity: number;
+  /** The network's run with upload and readback; preparation, compilation and metrics are not in it. */
+  readonly milliseconds: number;
+}
+
+/** PSNR and SSIM are NaN where the network's output holds a value that is infinite or no number. */
+export interface CaseResult extends Scores {
+  readonly name: string;
+}
+
+/** The scores of every case, and their means. */
+export interface CaseResults {
+  readonly cases: readonly CaseResult[];
+  readonly mean: Scores;
+}
+
+/** What `evaluate` found. */
+export interface Evaluation extends CaseResults {
+  readonly layout: TestData["layout"];
+  readonly level: number | "all";
+}
+
+/** The chosen cases, each with only the references that will be used. Throws `DataError` where cases lack the level. */
+export function selectCases({ layout, cases }: TestData, { level = 1, limit }: CaseSelection = {}): TestData {
+  const chosen = cases.slice(0, limit);
+  if (level === "all" || layout === "Urban100") return { layout, cases: chosen };
+  const lacking = chosen.filter(({ refs }) => refs[level - 1] === undefined);
+  if (lacking.length > 0) {
+    const most = Math.min(...chosen.map(({ refs }) => refs.length));
+    const faults = lacking.map(({ name, refs }) => `${name} has ${refs.length}`);
+    const problem = `${lacking.length} of ${chosen.length} test images have no reference ${level}`;
+    throw new DataError(problem, `Choose one of 1 to ${most}:`, faults);
+  }
+  return { layout, cases: chosen.map((one) => ({ ...one, refs: [one.refs[level - 1] as string] })) };
+}
+
+/** Reads and prepares all chosen cases, to be evaluated repeatedly: each holds its images in memory. */
+export async function prepareCases(data: TestData, selection: CaseSelection = {}): Promise<PreparedCase[]> {
+  const prepared: PreparedCase[] = [];
+  for await (const one of prepareEach(data, selection)) prepared.push(one);
+  return prepared;
+}
+
+async function* prepareEach(data: TestData, selection: CaseSelection): AsyncGenerator<PreparedCase> {
+  const { layout, cases } = selectCases(data, selection);
+  for (const one of cases)
+    yield await naming(one.name, prepareCase(layout, one, selection.level === "all" ? "all" : 1));
+}
+
+async function prepareCase(layout: TestData["layout"], one: Case, level: 1 | "all"): Promise<PreparedCase> {
+  const pair = await readCase(layout, one, level);
+  const bicubic = cropPadding(resizeBicubic(pair.lr, pair.hr.width, pair.hr.height), pair);
+  const [bicubicPsnr, bicubicSsim] = [psnrY(bicubic, pair.original), ssimY(bicubic, pair.original)];
+  return { ...pair, name: one.name, bicubic, bicubicPsnr, bicubicSsim };
+}
+
+/**
+ * Evaluates `masa` on a test set. One case and one plan are held at a time; the GPU memory of the plan is free again
+ * at the end. A signal makes the runs wait for every few dispatches, which costs a little time on fast GPUs. Throws
+ * `DataError`, `ImageError`, `LimitError`, `OutOfGpuMemoryError`, all with the case's name, or the signal's reason.
+ */
+export async function evaluate(
+  device: Device,
+  masa: Masa,
+  data: TestData,
+  { level = 1, limit, ...options }: CaseSelection & EvaluateOptions = {},
+): Promise<Evaluation> {
+  const total = data.cases.slice(0, limit).length;
+  const results = await score(device, masa, prepareEach(data, { level, limit }), total, options);
+  return { layout: data.layout, level, ...results };
+}
+
+/** The part of `evaluate` that depends on the network. */
+export function evaluatePrepared(
+  device: Device,
+  masa: Masa,
+  cases: readonly PreparedCase[],
+  options: EvaluateOptions = {},
+): Promise<CaseResults> {
+  return score(device, masa, cases, cases.length, options);
+}
+
+async function score(
+  device: Device,
+  masa: Masa,
+  tests: Iterable<PreparedCase> | AsyncIterable<PreparedCase>,
+  total: number,
+  { storage = "f32", signal, onCase, onImage }: EvaluateOptions,
+): Promise<CaseResults> {
+  const network = new Network(device, masa, storage);
+  const cases: CaseResult[] = [];
+  try {
+    signal?.throwIfAborted();
+    for await (const test of tests) {
+      const { image, ...measured } = await naming(test.name, network.run(test, signal));
+      if (image) await onImage?.(test, image, cases.length);
+      const { name, original, bicubicPsnr, bicubicSsim } = test;
+      const psnr = image ? psnrY(image, original) : Number.NaN;
+      const ssim = image ? ssimY(image, original) : Number.NaN;
+      cases.push({ name, psnr, ssim, bicubicPsnr, bicubicSsim, ...measured });
+      onCase?.(cases.at(-1) as CaseResult, cases.length, total);
+      signal?.throwIfAborted();
+    }
+  } finally {
+    network.dispose();
+  }
+  return { cases, mean: meanOf(cases) };
+}
+
+/** The network on cases of any sizes. The plan of the last sizes is kept. */
+class Network {
+  readonly #plans: PlanCache<keyof MasaInputs, "sr" | "similarity">;
+
+  constructor(device: Device, masa: Masa, storage: FloatStorage) {
+    const build = (inputs: MasaInputs) => {
+      const { sr, matches } = masa.forward(inputs, { storage });
+      return { sr, similarity: matches.fineScore };
+    };
+    this.#plans = new PlanCache(device, build, 0);
+  }
+
+  /** No image where the result has values that are infinite or no number. */
+  async run(test: PreparedCase, signal?: AbortSignal) {
+    const shape = ({ width, height }: Image) => [1, 3, height, width];
+    const shapes = { lr: shape(test.lr), ref: shape(test.ref), refDown: shape(test.refDown) };
+    const plan = await this.#plans.get(shapes);
+    const data = { lr: toTensor(test.lr), ref: toTensor(test.ref), refDown: toTensor(test.refDown) };
+    const started = performance.now();
+    const { sr, similarity } = await plan.run(data, signal ? { signal } : {});
+    const milliseconds = performance.now() - started;
+    const image = sr.every(Number.isFinite)
+      ? cropPadding(fromTensor(sr as Float32Array, test.hr.width, test.hr.height), test)
+      : undefined;
+    return { image, similarity: mean(similarity), milliseconds };
+  }
+
+  dispose(): void {
+    this.#plans.dispose();
+  }
+}
+
+/** An enlarged image without what the padding of HR added. */
+function cropPadding(image: Image, { padding, original }: TestPair): Image {
+  return cropImage(image, padding.left, padding.top, original.width, original.height);
+}
+
+function meanOf(cases: readonly CaseResult[]): Scores {
+  const of = (name: keyof Scores) => mean(cases.map((result) => result[name]));
+  return {
+    psnr: of("psnr"),
+    ssim: of("ssim"),
+    bicubicPsnr: of("bicubicPsnr"),
+    bicubicSsim: of("bicubicSsim"),
+    similarity: of("similarity"),
+    milliseconds: of("milliseconds"),
+  };
+}
+
+function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
+  return sum / values.length;
+}
+
+/** Puts the case's name before the message of an error: which of hundreds of images was too large? */
+async function naming<T>(name: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const ours = error instanceof UserError || error instanceof GpuError;
+    if (ours && !error.message.includes(name)) error.message = `${name}: ${error.message}`;
+    throw error;
+  }
+}

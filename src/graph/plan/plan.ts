@@ -1,0 +1,322 @@
+/**
+ * A plan: a traced graph made ready for one device, run as often as wanted.
+ *
+ * Making it records the dispatches of the operations that are needed, lays out memory, compiles pipelines in parallel,
+ * and creates every bind group and parameter block once. A run writes the inputs, replays the dispatches and reads back
+ * what was asked for.
+ */
+import { type Buffer, type BufferRequest, BufferUsage, type Device } from "../../gpu/device.js";
+import { ShapeError } from "../../gpu/errors.js";
+import type { Pipeline } from "../../gpu/pipeline.js";
+import { type Profiler, phase } from "../../gpu/profiler.js";
+import type { Timestamps } from "../../gpu/timestamps.js";
+import { byteSize, type Dispatch, type Dtype, type Operand, type Shape } from "../../kernels/kernel.js";
+import {
+  Constant,
+  cast,
+  type Graph,
+  GraphError,
+  type HostType,
+  Input,
+  input,
+  type Tensor,
+  trace,
+  Variable,
+} from "../trace/tensor.js";
+import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
+import {
+  checkBindings,
+  PARAMS_ALIGNMENT,
+  type PlanChoice,
+  type PlannedDispatch,
+  packAll,
+  pipelineOf,
+  recordNodes,
+} from "./dispatches.js";
+import { layOut, storage } from "./layout.js";
+
+export type { PlanProgress } from "./batches.js";
+export type { PlanChoice } from "./dispatches.js";
+
+/** The shape of an input, with its type where that is not f32. */
+export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: HostType };
+/** Elements of a tensor, flat and row-major. */
+export type Data = Float32Array | Int32Array | Uint32Array;
+
+/** How one run of a plan is watched, stopped and read. */
+export interface RunOptions<Name extends string = string> {
+  /** Outputs to read back; default all. */
+  readonly read?: readonly Name[];
+  /** Called as the GPU completes work. */
+  readonly onProgress?: (progress: PlanProgress) => void;
+  /** Stops between dispatches; `run` then throws the signal's reason. Variables may be half updated. */
+  readonly signal?: AbortSignal;
+  /** Times each dispatch for itself; `onProgress` and `signal` are not asked meanwhile. */
+  readonly profiler?: Profiler;
+}
+
+/** How a plan is made. */
+export interface PlanOptions {
+  /** Told how many bytes of GPU memory the plan needs before it takes any. */
+  readonly onMemory?: ((bytes: number) => void) | undefined;
+  /** Variants to take instead of the defaults, by the key of the choice; default those of the device. */
+  readonly choices?: ReadonlyMap<string, string> | undefined;
+}
+
+/**
+ * Traces `build` for inputs of the given shapes and makes a plan of it on `device`. `build` gets the input tensors and
+ * returns the tensors that a run reads back, by name; in-place updates recorded inside run as well.
+ *
+ * Throws `ShapeError`, `GraphError`, `LimitError` (naming the tensor), `OutOfGpuMemoryError`, `ShaderError`.
+ */
+export async function compile<In extends string, Out extends string>(
+  device: Device,
+  inputs: Readonly<Record<In, InputSpec>>,
+  build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+  options: PlanOptions = {},
+): Promise<Plan<In, Out>> {
+  const made = plan(device, inputs, build, options);
+  options.onMemory?.(made.bytes);
+  try {
+    await made.prepare();
+  } catch (error) {
+    made.dispose();
+    throw error;
+  }
+  return made;
+}
+
+/** The first half of `compile`: a plan that tells what it will dispatch and take, but has taken nothing yet. */
+export function plan<In extends string, Out extends string>(
+  device: Device,
+  inputs: Readonly<Record<In, InputSpec>>,
+  build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+  { choices }: PlanOptions = {},
+): Plan<In, Out> {
+  const { graph, result } = trace(() => {
+    const tensors = Object.entries<InputSpec>(inputs).map(([name, spec]) =>
+      "shape" in spec ? [name, input(name, spec.shape, spec.dtype)] : [name, input(name, spec)],
+    );
+    const outputs = Object.entries<Tensor>(build(Object.fromEntries(tensors)));
+    return Object.fromEntries(outputs.map(([name, tensor]) => [name, cast(tensor, "f32")])) as Record<Out, Tensor>;
+  });
+  return new Plan(device, graph, result, choices);
+}
+
+/** A graph made ready for one device: `compile` makes it, `run` replays it, `dispose` frees its memory. */
+export class Plan<In extends string = string, Out extends string = string> {
+  readonly #device: Device;
+  readonly #inputs: readonly Input[];
+  readonly #outputs: readonly [Out, Tensor][];
+  readonly #dispatches: PlannedDispatch[];
+  readonly #persistent = new Set<Operand>();
+  readonly #buffers = new Map<Operand, Buffer>();
+  readonly #staging = new Map<string, Buffer>();
+  readonly #owned: Buffer[] = [];
+  #batches: readonly StageBatch[] = [];
+  #running = false;
+  #disposed = false;
+  /** Bytes of GPU memory that the plan takes for itself; variables come on top. Known before any is taken. */
+  readonly bytes: number;
+  /** The variants that were chosen, in recorded order: with the device they fix the order of sums, and so the bits. */
+  readonly choices: readonly PlanChoice[];
+  readonly #slots: ReturnType<typeof layOut>;
+
+  /** Use `compile` or `plan`. */
+  constructor(
+    device: Device,
+    graph: Graph,
+    outputs: Readonly<Record<Out, Tensor>>,
+    choices: ReadonlyMap<string, string> = device.choices,
+  ) {
+    device.check();
+    this.#device = device;
+    this.#inputs = graph.inputs;
+    this.#outputs = Object.entries(outputs) as [Out, Tensor][];
+    const recorded = recordNodes(device, graph, Object.values(outputs), choices);
+    this.#dispatches = recorded.dispatches;
+    this.choices = recorded.choices;
+    const roots = this.#dispatches.flatMap(({ bindings }) => Object.values(bindings).map(storage));
+    for (const operand of [...graph.inputs, ...roots, ...this.#outputs.map(([, tensor]) => storage(tensor))]) {
+      if (operand instanceof Variable || operand instanceof Input || operand instanceof Constant)
+        this.#persistent.add(operand);
+    }
+    const kept = new Set(this.#outputs.map(([, tensor]) => storage(tensor)));
+    this.#slots = layOut(this.#dispatches, (operand) => this.#persistent.has(operand), kept);
+    this.bytes = this.#requests().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Takes the GPU memory and compiles: the second half of `compile`. */
+  async prepare(): Promise<void> {
+    const device = this.#device;
+    const pipelines = await Promise.all(this.#dispatches.map((dispatch) => device.pipeline(pipelineOf(dispatch))));
+    for (const [i, dispatch] of this.#dispatches.entries()) checkBindings(device, dispatch, pipelines[i] as Pipeline);
+    const params = packAll(this.#dispatches, pipelines);
+    const [block, ...buffers] = (await device.allocate(this.#requests())) as [Buffer, ...Buffer[]];
+    this.#owned.push(block, ...buffers);
+    device.write(block, params);
+    this.#assign(buffers);
+    const commands = await this.#createCommands(pipelines, block);
+    this.#batches = batchesOf(commands, this.#dispatches, device.info.software);
+  }
+
+  /** What the plan allocates, in a fixed order: parameter blocks, own tensors, slots of temporaries, staging. */
+  #requests(): BufferRequest[] {
+    const usage = BufferUsage.STORAGE | BufferUsage.UNIFORM | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
+    const own = [...this.#persistent].filter((operand) => !(operand instanceof Variable));
+    return [
+      {
+        label: "parameters of the kernels",
+        bytes: Math.max(1, this.#dispatches.length) * PARAMS_ALIGNMENT,
+        usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST,
+      },
+      ...own.map((operand) => ({ label: operand.name, bytes: byteSize(operand), usage })),
+      ...this.#slots.slots.map(({ label, bytes }) => ({ label, bytes, usage })),
+      ...this.#outputs.map(([name, tensor]) => ({
+        label: `readback of ${name}`,
+        bytes: byteSize(tensor),
+        usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
+      })),
+    ];
+  }
+
+  #assign(buffers: readonly Buffer[]): void {
+    let next = 0;
+    for (const operand of this.#persistent) {
+      if (operand instanceof Variable) {
+        if (!operand.buffer)
+          throw new GraphError(`${operand.name} is not on a GPU`, "Call parameters.allocate(device) first");
+        this.#buffers.set(operand, operand.buffer);
+        continue;
+      }
+      const buffer = buffers[next++] as Buffer;
+      this.#buffers.set(operand, buffer);
+      if (operand instanceof Constant) this.#device.write(buffer, operand.data);
+    }
+    const bySlot = new Map(this.#slots.slots.map((slot) => [slot, buffers[next++] as Buffer]));
+    for (const [operand, slot] of this.#slots.slotOf) this.#buffers.set(operand, bySlot.get(slot) as Buffer);
+    for (const [name] of this.#outputs) this.#staging.set(name, buffers[next++] as Buffer);
+  }
+
+  #createCommands(pipelines: readonly Pipeline[], block: Buffer) {
+    return this.#device.guard("plan", () =>
+      this.#dispatches.map((dispatch, i) => {
+        const pipeline = pipelines[i] as Pipeline;
+        const entries = pipeline.interface.bindings.map(({ name, index }) => ({
+          binding: index,
+          resource: this.#resource(dispatch, name),
+        }));
+        const { paramsIndex } = pipeline.interface;
+        if (paramsIndex !== undefined) {
+          const resource = { buffer: block.gpu, offset: i * PARAMS_ALIGNMENT, size: PARAMS_ALIGNMENT };
+          entries.push({ binding: paramsIndex, resource });
+        }
+        const bindGroup = this.#device.gpu.createBindGroup({ label: dispatch.label, layout: pipeline.layout, entries });
+        return { label: dispatch.label, pipeline: pipeline.gpu, bindGroup, workgroups: dispatch.workgroups };
+      }),
+    );
+  }
+
+  #resource(dispatch: Dispatch, name: string): GPUBufferBinding {
+    const operand = dispatch.bindings[name] as Operand;
+    const buffer = (this.#buffers.get(storage(operand)) as Buffer).gpu;
+    return { buffer, offset: 0, size: byteSize(operand) };
+  }
+
+  /** What a run dispatches, in order. */
+  get dispatches(): readonly PlannedDispatch[] {
+    return this.#dispatches;
+  }
+
+  /** Number of dispatches of a run. */
+  get dispatchCount(): number {
+    return this.#dispatches.length;
+  }
+
+  /**
+   * Runs once with new data and returns the outputs: Float32Array for f32 tensors, Int32Array or Uint32Array for
+   * indices, flat and row-major. Throws `ShapeError` where an input is missing or of the wrong length.
+   */
+  async run(data: Readonly<Record<In, Data>>, options: RunOptions<Out> = {}): Promise<Record<Out, Data>> {
+    if (this.#running) throw new GraphError("the plan is running", "Await one run before the next");
+    this.#running = true;
+    const { profiler } = options;
+    try {
+      await phase(profiler, "upload", () => this.write(data));
+      await this.replay(options);
+      return await phase(profiler, "read", () => this.read(options.read));
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** The first part of `run`, for who times the second. */
+  write(data: Readonly<Record<In, Data>>): void {
+    if (this.#disposed) throw new GraphError("the plan was disposed", "Compile it again");
+    for (const tensor of this.#inputs) {
+      const values = data[tensor.name as In];
+      if (!values) throw new ShapeError("run", `input ${tensor.name}`, `is missing; its shape is [${tensor.shape}]`);
+      if (values.length !== tensor.size)
+        throw new ShapeError(
+          "run",
+          `input ${tensor.name}`,
+          `has ${values.length} values, its shape is [${tensor.shape}]`,
+        );
+      if (values instanceof Float32Array !== (tensor.dtype === "f32"))
+        throw new ShapeError(
+          "run",
+          `input ${tensor.name}`,
+          `is a ${values.constructor.name}, the tensor is ${tensor.dtype}`,
+        );
+      this.#device.write(this.#buffers.get(tensor) as Buffer, values);
+    }
+  }
+
+  /** The second part of `run`: replays the dispatches, each submission a pass that `timestamps` times. */
+  async replay({ onProgress, signal, profiler }: RunOptions<Out> = {}, timestamps?: Timestamps): Promise<void> {
+    if (profiler) return await profiler.run(this.#batches, this.#dispatches);
+    // Without a watcher the queue may run ahead; with one, what is shown must be true.
+    if (!onProgress && !signal) return await this.#device.submit(this.#batches, timestamps);
+    for (const batch of this.#batches) {
+      signal?.throwIfAborted();
+      const { stage, total, share, shareAfter } = batch;
+      onProgress?.({ stage, done: batch.done, total, share });
+      await this.#device.submit([batch], timestamps);
+      await this.#device.finish();
+      const done = batch.done + batch.commands.length;
+      if (done === total) onProgress?.({ stage, done, total, share: shareAfter });
+    }
+    signal?.throwIfAborted();
+  }
+
+  /** The last part of `run`: the outputs of these names, default all. */
+  async read(names: readonly Out[] = this.#outputs.map(([name]) => name)): Promise<Record<Out, Data>> {
+    const chosen = this.#outputs.filter(([name]) => names.includes(name));
+    await this.#device.copy(
+      chosen.map(([name, tensor]) => ({
+        from: this.#buffers.get(storage(tensor)) as Buffer,
+        to: this.#staging.get(name) as Buffer,
+        bytes: byteSize(tensor),
+      })),
+    );
+    const results = await Promise.all(
+      chosen.map(async ([name, tensor]) => {
+        const bytes = await this.#device.mapped(this.#staging.get(name) as Buffer, byteSize(tensor));
+        return [name, typed(bytes, tensor.dtype)] as const;
+      }),
+    );
+    return Object.fromEntries(results) as Record<Out, Data>;
+  }
+
+  /** Frees the plan's GPU memory; variables stay. Safe to repeat. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const buffer of this.#owned) buffer.destroy();
+    this.#owned.length = 0;
+  }
+}
+
+function typed(bytes: ArrayBuffer, dtype: Dtype): Data {
+  if (dtype === "f32") return new Float32Array(bytes);
+  return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+}

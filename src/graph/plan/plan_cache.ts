@@ -1,0 +1,65 @@
+/** Plans of one graph for inputs of many shapes: those used last are kept, the memory of all is bounded. */
+import type { Device } from "../../gpu/device.js";
+import { OutOfGpuMemoryError } from "../../gpu/errors.js";
+import type { Tensor } from "../trace/tensor.js";
+import { compile, type InputSpec, type Plan, type PlanOptions } from "./plan.js";
+
+type Inputs<In extends string> = Readonly<Record<In, InputSpec>>;
+
+export class PlanCache<In extends string, Out extends string> {
+  /** By the inputs' shapes; the one used last is at the end. */
+  readonly #plans = new Map<string, Plan<In, Out>>();
+
+  /**
+   * `build` is that of `compile`. All plans together take at most `bytes` of GPU memory; one that needs more is alone,
+   * and with 0 bytes just the last one is kept.
+   */
+  constructor(
+    readonly device: Device,
+    readonly build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+    readonly bytes: number,
+  ) {}
+
+  /**
+   * The plan for inputs of these shapes, which stays the cache's. `onMemory` is told its bytes before they are taken; not
+   * where it is there already. Throws the errors of `compile`.
+   */
+  async get(inputs: Inputs<In>, onMemory?: PlanOptions["onMemory"]): Promise<Plan<In, Out>> {
+    const key = JSON.stringify(inputs);
+    const plan = this.#plans.get(key) ?? (await this.#make(inputs, onMemory));
+    this.#plans.delete(key);
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  async #make(inputs: Inputs<In>, onMemory: PlanOptions["onMemory"]): Promise<Plan<In, Out>> {
+    const makeRoom = (bytes: number) => {
+      onMemory?.(bytes);
+      this.#shrink(this.bytes - bytes);
+    };
+    try {
+      return await compile(this.device, inputs, this.build, { onMemory: makeRoom });
+    } catch (error) {
+      if (!(error instanceof OutOfGpuMemoryError) || this.#plans.size === 0) throw error;
+      // The plans kept for later may have taken what this one lacks.
+      this.dispose();
+      return await compile(this.device, inputs, this.build);
+    }
+  }
+
+  /** Frees the plans that were used longest ago until the others take at most `bytes`. */
+  #shrink(bytes: number): void {
+    let kept = [...this.#plans.values()].reduce((sum, plan) => sum + plan.bytes, 0);
+    for (const [key, plan] of this.#plans) {
+      if (kept <= bytes) return;
+      plan.dispose();
+      this.#plans.delete(key);
+      kept -= plan.bytes;
+    }
+  }
+
+  /** Frees the GPU memory of all plans. The cache can be used again. */
+  dispose(): void {
+    this.#shrink(Number.NEGATIVE_INFINITY);
+  }
+}

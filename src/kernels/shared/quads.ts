@@ -1,0 +1,44 @@
+/** Four channels side by side with a margin of zeros, `shaders/quads.wgsl`: what the kernels for CPU adapters read. */
+import { type FloatStorage, type Operand, type Recorder, vectorOf, vectorWidth } from "../kernel.js";
+
+/** Zeros around a map. Faster to write where `left` is a multiple of 4. */
+export interface Margin {
+  readonly top: number;
+  readonly left: number;
+  /** Rows and columns of the whole, margin included. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Threads of a workgroup, side by side, and rows that each walks through. */
+const THREADS = 8;
+const REACH = 16;
+
+/** Maps [N, Cᵢ, H, W], one after the other, → [N, Σ⌈Cᵢ/4⌉, rows, columns, 4]. */
+export function quads(recorder: Recorder, maps: readonly Operand[], { top, left, rows, columns }: Margin): Operand {
+  const [N] = (maps[0] as Operand).shape as [number];
+  const groups = maps.map(({ shape }) => Math.ceil((shape[1] as number) / 4));
+  const all = groups.reduce((sum, count) => sum + count, 0);
+  const name = `quads of ${maps.map(({ name }) => name).join()}`;
+  const packed = recorder.scratch(name, [N, all, rows, columns, 4], quadType(maps));
+  let first = 0;
+  for (const [i, x] of maps.entries()) {
+    const [, C, H, W] = x.shape as [number, number, number, number];
+    const count = groups[i] as number;
+    const width = vectorWidth(W, left);
+    recorder.dispatch({
+      shader: "quads",
+      constants: { Values: vectorOf(width), WIDTH: `${width}u` },
+      params: { C, H, W, groups: count, all, first, rows, columns, top, left, reach: REACH },
+      bindings: { x, quads: packed },
+      workgroups: [Math.ceil(columns / (THREADS * width)), Math.ceil(rows / REACH), N * count],
+    });
+    first += count;
+  }
+  return packed;
+}
+
+/** Halves where that loses nothing. */
+export function quadType(maps: readonly Operand[]): FloatStorage {
+  return maps.every(({ dtype }) => dtype === "f16") ? "f16" : "f32";
+}

@@ -1,0 +1,201 @@
+import { expect } from "chai";
+import type { Device } from "../../../src/gpu/device.js";
+import { LimitError, ShapeError } from "../../../src/gpu/errors.js";
+import { matmul } from "../../../src/graph/ops/matmul.js";
+import { add, fill, mul, relu, scale, square } from "../../../src/graph/ops/pointwise.js";
+import { mean, sum } from "../../../src/graph/ops/reduce.js";
+import { compile, type PlanProgress } from "../../../src/graph/plan/plan.js";
+import { grad } from "../../../src/graph/trace/grad.js";
+import { constant, GraphError, scope, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { reshape } from "../../../src/graph/trace/view.js";
+import { nodePlatform, openDevice } from "../../../src/platform/node.js";
+import { testDevice } from "../../device.js";
+import { rejection } from "../../rejection.js";
+
+describe("plan", () => {
+  let device: Device;
+  before(async () => {
+    device = await testDevice();
+  });
+  const x = Float32Array.of(-1, 2, -3, 4);
+  const network = ({ x }: { x: Tensor }) => {
+    let y = x;
+    for (let i = 0; i < 20; i++) y = scope(`stage ${i % 2}`, () => relu(add(scale(y, 1.5), constant("one", [1], [1]))));
+    const loss = mean(square(y));
+    return { loss, y, dx: grad(loss, [x])[0] as Tensor };
+  };
+
+  it("gives a replay the same bits as the first run, and a plan made anew the same bits", async () => {
+    const bits = async (plan: { run(data: { x: Float32Array }): Promise<Record<string, ArrayLike<number>>> }) => {
+      const results = await plan.run({ x });
+      return Object.values(results).map((values) => [...new Uint32Array(Float32Array.from(values).buffer)]);
+    };
+    const plan = await compile(device, { x: [1, 4] }, network);
+    const first = await bits(plan);
+    expect(await bits(plan)).to.deep.equal(first);
+    plan.dispose();
+    const fresh = await compile(device, { x: [1, 4] }, network);
+    expect(await bits(fresh)).to.deep.equal(first);
+    fresh.dispose();
+  });
+
+  it("takes the variants that are chosen for the device, or for the plan, where they are valid", async () => {
+    const product = ({ a, b }: Readonly<Record<"a" | "b", Tensor>>) => ({ y: matmul(a, b) });
+    const shapes = { a: [1, 64, 32], b: [1, 32, 64] };
+    const shadersWith = async (choices?: ReadonlyMap<string, string>) => {
+      const plan = await compile(device, shapes, product, { choices });
+      plan.dispose();
+      return [plan.dispatches.map(({ shader }) => shader).join(), plan.choices[0]?.taken];
+    };
+    const plan = await compile(device, shapes, product);
+    const [choice] = plan.choices;
+    plan.dispose();
+    expect(choice?.key).to.equal("matmul 1 of 64×32·32×64");
+    expect(choice?.candidates).to.include.members(["tiles", "plain"]);
+    expect(choice?.node.operation.name).to.equal("matmul");
+    const key = choice?.key as string;
+    device.choices.set(key, "plain");
+    try {
+      expect(await shadersWith()).to.deep.equal(["matmul", "plain"]);
+      expect(await shadersWith(new Map([[key, "tiles"]]))).to.deep.equal(["matmul_tiled", "tiles"]);
+      const other = new Map([[key, "of another version"]]);
+      expect((await shadersWith(other))[1], "the default").to.equal(choice?.taken);
+    } finally {
+      device.choices.clear();
+    }
+  });
+
+  it("reads new data in each run", async () => {
+    const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
+    expect([...(await plan.run({ x })).y]).to.deep.equal([-2, 4, -6, 8]);
+    expect([...(await plan.run({ x: Float32Array.of(1, 2, 3, 4) })).y]).to.deep.equal([2, 4, 6, 8]);
+    plan.dispose();
+  });
+
+  it("takes exactly the bytes it predicts, and gives them all back", async () => {
+    const before = device.memory().bytes;
+    let predicted = 0;
+    const onMemory = (bytes: number) => {
+      predicted = bytes;
+      expect(device.memory().bytes, "nothing taken yet").to.equal(before);
+    };
+    const plan = await compile(device, { x: [1, 4] }, network, { onMemory });
+    expect(device.memory().bytes - before)
+      .to.equal(predicted)
+      .and.to.equal(plan.bytes);
+    await plan.run({ x });
+    expect(device.memory().bytes - before).to.equal(predicted);
+    plan.dispose();
+    expect(device.memory().bytes).to.equal(before);
+  });
+
+  it("reuses the memory of tensors that are no longer needed", async () => {
+    const chain = (length: number) => (inputs: { x: Tensor }) => {
+      let y = inputs.x;
+      for (let i = 0; i < length; i++) y = scale(y, 1.5);
+      return { y };
+    };
+    const short = await compile(device, { x: [1000] }, chain(4));
+    const long = await compile(device, { x: [1000] }, chain(40));
+    expect(long.bytes - short.bytes, "36 more parameter blocks and no tensor").to.equal(36 * 256);
+    short.dispose();
+    long.dispose();
+  });
+
+  it("lets views share memory and outputs survive", async () => {
+    const plan = await compile(device, { x: [4] }, ({ x }) => {
+      const y = reshape(scale(x, 2), [2, 2]);
+      const z = scale(reshape(y, [4]), 10);
+      return { y, rows: sum(y, [1]), z };
+    });
+    const { y, rows, z } = await plan.run({ x });
+    expect([[...y], [...rows], [...z]]).to.deep.equal([
+      [-2, 4, -6, 8],
+      [2, 2],
+      [-20, 40, -60, 80],
+    ]);
+    plan.dispose();
+  });
+
+  it("skips what no output needs", async () => {
+    const plan = await compile(device, { x: [4] }, ({ x }) => {
+      scale(x, 5);
+      return { y: scale(x, 2) };
+    });
+    expect(plan.dispatchCount).to.equal(1);
+    plan.dispose();
+  });
+
+  it("reads only the outputs asked for", async () => {
+    const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2), z: scale(x, 3) }));
+    expect(Object.keys(await plan.run({ x }, { read: ["z"] }))).to.deep.equal(["z"]);
+    plan.dispose();
+  });
+
+  it("reports stages and a share that never falls", async () => {
+    const seen: PlanProgress[] = [];
+    const plan = await compile(device, { x: [1, 4] }, network);
+    await plan.run({ x }, { onProgress: (progress) => seen.push(progress) });
+    expect(seen[0]).to.include({ stage: "stage 0", done: 0 });
+    let last = { stage: "", done: 0, share: 0 };
+    for (const { stage, done, total, share } of seen) {
+      expect(done).to.be.within(stage === last.stage && last.done < total ? last.done : 0, total);
+      expect(share).to.be.within(last.share, 1);
+      last = { stage, done, share };
+    }
+    expect(seen.at(-1)?.done).to.equal(seen.at(-1)?.total);
+    expect(last.share).to.equal(1);
+    plan.dispose();
+  });
+
+  it("stops when the signal says so, and runs again after", async () => {
+    const plan = await compile(device, { x: [1, 4] }, network);
+    const reason = new Error("enough");
+    expect(await rejection(plan.run({ x }, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
+    await plan.run({ x });
+    plan.dispose();
+  });
+
+  it("names an input that is missing, of the wrong length, or of the wrong type", async () => {
+    const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
+    const message = async (data: never) => (await rejection(plan.run(data))).message;
+    expect(await message({} as never)).to.contain("input x is missing");
+    expect(await message({ x: new Float32Array(3) } as never)).to.contain("input x has 3 values");
+    expect(await message({ x: new Int32Array(4) } as never)).to.contain("input x is a Int32Array");
+    plan.dispose();
+  });
+
+  it("refuses to run twice at once, and after dispose", async () => {
+    const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
+    const first = plan.run({ x });
+    expect(await rejection(plan.run({ x }))).to.be.instanceOf(GraphError);
+    await first;
+    plan.dispose();
+    expect(await rejection(plan.run({ x }))).to.be.instanceOf(GraphError);
+  });
+
+  it("names the tensor that no binding can hold, and takes no memory", async () => {
+    const small = await openDevice(
+      { limits: { maxStorageBufferBindingSize: 2 ** 27 } },
+      { ...nodePlatform, warn: () => {} },
+    );
+    const build = ({ fea }: { fea: Tensor }) => ({ loss: sum(scope("enc", () => scale(fea, 2))) });
+    const error = await rejection(compile(small, { fea: [1, 64, 1024, 1024] }, build));
+    expect(error).to.be.instanceOf(LimitError);
+    expect(error.message).to.contain("enc/scale").and.to.contain("fea [1,64,1024,1024]").and.to.contain("256 MiB");
+    expect(small.memory().bytes).to.equal(0);
+    small.close();
+  });
+
+  it("refuses operations outside a graph and graphs inside a graph", () => {
+    expect(() => fill([1], 0)).to.throw(GraphError, "outside a graph");
+    expect(() => trace(() => trace(() => 0))).to.throw(GraphError, "being built already");
+  });
+
+  it("leaves no trace open after a build that throws", async () => {
+    const error = await rejection(compile(device, { a: [2, 3], b: [2, 4] }, ({ a, b }) => ({ y: mul(a, b) })));
+    expect(error).to.be.instanceOf(ShapeError);
+    expect(error.message).to.contain("mul").and.to.contain("a has shape [2,3], which does not broadcast to [2,4]");
+    (await compile(device, { x: [4] }, ({ x }) => ({ y: x }))).dispose();
+  });
+});
