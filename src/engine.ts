@@ -1,5 +1,6 @@
 /** What runs in Node and in a browser alike: the part of the public surface that both have. */
 
+export { ArgumentError, MasaError } from "./errors.js";
 export { CheckpointError } from "./formats/errors.js";
 export type { Safetensors } from "./formats/safetensors.js";
 export { type DType, FileTensor, type TensorData } from "./formats/tensor.js";
@@ -60,7 +61,7 @@ export {
 } from "./graph/trace/tensor.js";
 export { detach, reshape } from "./graph/trace/view.js";
 export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune/tune.js";
-export { ImageError, UserError } from "./image/errors.js";
+export { ImageError } from "./image/errors.js";
 export { type BitDepth, type Channels, createImage, type Image } from "./image/image.js";
 export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
 export { resizeBicubic } from "./image/resize.js";

@@ -279,7 +279,7 @@ function describe({ layout, cases }: TestData): string {
 function refuseNaN({ name, psnr }: CaseResult, half = false): void {
   if (Number.isNaN(psnr))
     throw new GpuError(
-      `${name}: the network's result has values that are infinite or no number`,
+      `${name}: the network's result has values that are infinite or NaN`,
       `Try ${half ? "without --half, or " : ""}an earlier checkpoint of these weights`,
     );
 }

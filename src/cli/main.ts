@@ -2,6 +2,7 @@
 /** The `masa` command: reads the command line and hands over to the subcommand's file. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { adviseForCommandLine } from "../errors.js";
 import { addConformance } from "./conformance.js";
 import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
@@ -55,6 +56,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 // Where messages are not taken, nothing can be said about it.
 process.stderr.on("error", () => {});
 
+adviseForCommandLine();
 try {
   await createProgram().parseAsync();
 } catch (error) {

@@ -179,7 +179,7 @@ class Display {
   }
 
   #step({ step, steps, epoch, losses, imagesPerSecond, gpuBytes, skipped }: StepEvent): void {
-    if (skipped !== undefined) this.say(`step ${step} is skipped: ${skipped} is infinite or no number`);
+    if (skipped !== undefined) this.say(`step ${step} is skipped: ${skipped} is infinite or NaN`);
     const shown = Object.keys(losses).length === 2 ? { rec: losses.rec ?? losses.total } : losses;
     const values = Object.entries(shown).map(([name, loss]) => `${name} ${Number(loss).toPrecision(3)}`);
     this.#bar.update(step, steps, [

@@ -1,16 +1,16 @@
 /** JSON objects that know where they stand in the manifest, so that one wrong field gives one clear message. */
-import { UserError } from "../files/errors.js";
+import { MasaError } from "../errors.js";
 
 /** The manifest, or a file it names, cannot be used. */
-export class ManifestError extends UserError {
+export class ManifestError extends MasaError {
   override readonly name = "ManifestError";
 }
 
 /** What a case asks for is nothing this program can run. */
-export class UnsupportedError extends UserError {
+export class UnsupportedError extends MasaError {
   override readonly name = "UnsupportedError";
   constructor(problem: string) {
-    super(problem, "Update this program, or leave the case out with --filter");
+    super(problem, "Update this program, or omit the case with --filter");
   }
 }
 

@@ -115,7 +115,7 @@ async function runStep(trial: Trial, networks: Networks, config: TrainerConfig, 
     const rate = (name: string) => adamSettings(hyper(name).entry(name)).lr;
     const rates = { lr: rate("adam_g"), discriminatorLr: rate("adam_d") };
     const { observed, skipped } = await trainer.step(data, rates, trial.watch(""));
-    if (skipped) trial.fail(skipped, "is infinite or no number");
+    if (skipped) trial.fail(skipped, "is infinite or NaN");
     return observed as Results;
   } finally {
     trainer.dispose();

@@ -1,10 +1,10 @@
-import { UserError } from "../files/errors.js";
+import { MasaError } from "../errors.js";
 
 /** How many faults a message lists; `faults` has all of them. */
 const LISTED = 100;
 
 /** A data set cannot be used. Every fault found is listed, so that one look repairs all. */
-export class DataError extends UserError {
+export class DataError extends MasaError {
   override readonly name = "DataError";
 
   constructor(

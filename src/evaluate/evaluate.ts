@@ -10,10 +10,9 @@
 import { readCase } from "../data/cases.js";
 import { DataError } from "../data/errors.js";
 import type { Case, TestData } from "../data/layouts.js";
+import { MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
-import { GpuError } from "../gpu/errors.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
-import { UserError } from "../image/errors.js";
 import { cropImage, fromTensor, type Image, toTensor } from "../image/image.js";
 import { psnrY, ssimY } from "../image/metrics.js";
 import type { TestPair } from "../image/pairs.js";
@@ -62,7 +61,7 @@ export interface Scores {
   readonly milliseconds: number;
 }
 
-/** PSNR and SSIM are NaN where the network's output holds a value that is infinite or no number. */
+/** PSNR and SSIM are NaN where the network's output holds a value that is infinite or NaN. */
 export interface CaseResult extends Scores {
   readonly name: string;
 }
@@ -178,7 +177,7 @@ class Network {
     this.#plans = new PlanCache(device, build, 0);
   }
 
-  /** No image where the result has values that are infinite or no number. */
+  /** No image where the result has values that are infinite or NaN. */
   async run(test: PreparedCase, signal?: AbortSignal) {
     const shape = ({ width, height }: Image) => [1, 3, height, width];
     const shapes = { lr: shape(test.lr), ref: shape(test.ref), refDown: shape(test.refDown) };
@@ -226,7 +225,7 @@ async function naming<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const ours = error instanceof UserError || error instanceof GpuError;
+    const ours = error instanceof MasaError;
     if (ours && !error.message.includes(name)) error.message = `${name}: ${error.message}`;
     throw error;
   }

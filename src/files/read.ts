@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import type { UserError } from "./errors.js";
+import type { MasaError } from "../errors.js";
 
-type ErrorClass = new (what: string, advice: string, options?: ErrorOptions) => UserError;
+type ErrorClass = new (what: string, advice: string, options?: ErrorOptions) => MasaError;
 
 /** The bytes of a file; what is wrong with it (missing, a folder, forbidden, empty) as an error of the given class. */
 export async function readBytes(path: string, Failure: ErrorClass): Promise<Uint8Array> {

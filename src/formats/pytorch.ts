@@ -4,7 +4,7 @@
  * keys of its storages), then the storages, each a length and raw elements. Little-endian files only.
  */
 import { unzipSync } from "fflate";
-import { UserError } from "../image/errors.js";
+import { MasaError } from "../errors.js";
 import { CheckpointError } from "./errors.js";
 import { type CheckpointValue, PickleReader, type Storage, type StorageId, unpickle } from "./pickle.js";
 import { elementSize } from "./tensor.js";
@@ -33,8 +33,8 @@ export function parseCheckpoint(bytes: Uint8Array, name = "checkpoint"): Checkpo
     if (startsWith(bytes, LEGACY_MAGIC)) return parseLegacy(bytes);
     throw new Error("it begins as none of PyTorch's formats");
   } catch (cause) {
-    const problem = cause instanceof UserError ? cause.problem : explain(cause);
-    const advice = cause instanceof UserError ? cause.advice : "Copy or download the file again";
+    const problem = cause instanceof MasaError ? cause.problem : explain(cause);
+    const advice = cause instanceof MasaError ? cause.advice : "Copy or download the file again";
     throw new CheckpointError(`${name} cannot be read as a PyTorch checkpoint: ${problem}`, advice, { cause });
   }
 }

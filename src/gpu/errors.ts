@@ -3,16 +3,11 @@
  * The lowest floor holds them so that every floor above can throw and catch them.
  */
 
-/** Base of all errors of the runtime. `advice` is the remedy; it is also the last sentence of `message`. */
-export class GpuError extends Error {
+import { MasaError } from "../errors.js";
+
+/** Base of all errors of the GPU and its driver. */
+export class GpuError extends MasaError {
   override readonly name: string = "GpuError";
-  constructor(
-    what: string,
-    readonly advice: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${what}. ${advice}`, options);
-  }
 }
 
 /** No adapter, or none of the wanted name. */
@@ -57,15 +52,16 @@ export class ValidationError extends GpuError {
   override readonly name = "ValidationError";
 }
 
-/** An argument of an operation has a shape, type or value that it cannot take. */
-export class ShapeError extends GpuError {
+/** A tensor has a shape, or an element type, that an operation cannot use. */
+export class ShapeError extends MasaError {
   override readonly name = "ShapeError";
   constructor(
     readonly operation: string,
     readonly argument: string,
     problem: string,
+    advice = "Shapes are [N, C, H, W] unless the operation says otherwise",
   ) {
-    super(`${operation}: ${argument} ${problem}`, "Check the shapes handed in: they are N, C, H, W");
+    super(`${operation}: ${argument} ${problem}`, advice);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The numbers of the network. The defaults are the official model (paper, section 4.1): 4,028,291 parameters. */
-import { ShapeError } from "../gpu/errors.js";
+import { ArgumentError } from "../errors.js";
 
 /** How the warped reference is brought to the statistics of LR (paper, table 3). */
 export const ADAPTATIONS = ["sam", "spade", "adain", "none"] as const;
@@ -45,7 +45,7 @@ export const MASA: MasaConfig = {
 /** Side of a matched patch. The fused kernels are written for it. */
 export const PATCH = 3;
 
-/** The official numbers with some changed; other fields are left out. Throws `ShapeError` for one that makes no network. */
+/** The official numbers with some changed; unknown fields are ignored. Throws `ArgumentError` for a value no network can have. */
 export function masaConfig(changes: Partial<MasaConfig> = {}): MasaConfig {
   const known = Object.entries(changes).filter(([key, value]) => Object.hasOwn(MASA, key) && value !== undefined);
   const config: MasaConfig = { ...MASA, ...Object.fromEntries(known) };
@@ -55,21 +55,22 @@ export function masaConfig(changes: Partial<MasaConfig> = {}): MasaConfig {
     config.encoderBlocks.length !== 3 ||
     config.decoderBlocks.length !== 6
   )
-    throw new ShapeError(
-      "masa",
-      "encoderBlocks, decoderBlocks",
-      `are [${config.encoderBlocks}], [${config.decoderBlocks}]: three and six counts are wanted`,
+    throw new ArgumentError(
+      `masa: encoderBlocks is [${config.encoderBlocks}] and decoderBlocks is [${config.decoderBlocks}]`,
+      "Give three and six numbers of blocks, each a whole number of at least 0",
     );
   for (const name of ["channels", "blockSize"] as const) {
-    if (!Number.isInteger(config[name]) || config[name] < 1) throw new ShapeError("masa", name, `is ${config[name]}`);
+    if (!Number.isInteger(config[name]) || config[name] < 1)
+      throw new ArgumentError(`masa: ${name} is ${config[name]}`, "Give a whole number of at least 1");
   }
-  if (!(config.refBlockScale > 0)) throw new ShapeError("masa", "refBlockScale", `is ${config.refBlockScale}`);
+  if (!(config.refBlockScale > 0))
+    throw new ArgumentError(`masa: refBlockScale is ${config.refBlockScale}`, "Give a positive number");
   if (config.dilations.length === 0 || !config.dilations.every((d) => Number.isInteger(d) && d >= 1))
-    throw new ShapeError("masa", "dilations", `are [${config.dilations}]`);
+    throw new ArgumentError(`masa: dilations is [${config.dilations}]`, "Give one or more whole numbers of at least 1");
   for (const [name, kinds] of Object.entries({ adaptation: ADAPTATIONS, aggregation: AGGREGATIONS })) {
     const kind: string = config[name as "adaptation" | "aggregation"];
     if (!(kinds as readonly string[]).includes(kind))
-      throw new ShapeError("masa", name, `is ${kind}; there are ${kinds.join(", ")}`);
+      throw new ArgumentError(`masa: ${name} is ${kind}`, `Choose one of ${kinds.join(", ")}`);
   }
   return config;
 }

@@ -2,6 +2,7 @@
  * The VGG-style discriminator of ESRGAN, which MASA's adversarial loss uses (paper, section 3.5): five stages, each
  * halving the image, then two linear layers.
  */
+import { ArgumentError } from "../errors.js";
 import { ShapeError } from "../gpu/errors.js";
 import { batchNorm } from "../graph/ops/batch_norm.js";
 import { linear } from "../graph/ops/linear.js";
@@ -67,7 +68,7 @@ export class Discriminator {
     name = "",
   ) {
     if (!Number.isInteger(size) || size < 32 || size % 32 !== 0)
-      throw new ShapeError("discriminator", "size", `is ${size}; it must be a multiple of 32`);
+      throw new ArgumentError(`discriminator: size is ${size}`, "Give a multiple of 32");
     let from = 3;
     for (let stage = 0; stage < STAGES; stage++) {
       const to = channels * 2 ** Math.min(stage, 3);

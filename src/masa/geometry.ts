@@ -2,6 +2,7 @@
  * Where the matching cuts (paper, section 3.2): LR into blocks, and around each block's coarse match a window of Ref↓.
  * Sizes follow the official code to the pixel, and so do the sizes it refuses.
  */
+import { ArgumentError } from "../errors.js";
 import { ShapeError } from "../gpu/errors.js";
 
 /** All pairs are [vertical, horizontal], in pixels of LR or of Ref↓. */
@@ -29,7 +30,10 @@ export interface MatchSizes {
   readonly dilations?: readonly number[];
 }
 
-/** The blocks and windows for images of these sizes. Throws `ShapeError` for sizes that MASA cannot cut. */
+/**
+ * The blocks and windows for images of these sizes. Throws `ShapeError` for sizes that MASA cannot cut, and `ArgumentError`
+ * for blocks that leave no room for the dilations.
+ */
 export function matchGeometry({ lr, refDown, ...options }: MatchSizes): MatchGeometry {
   const { blockSize = 8, refBlockScale = 1.5, dilations = [1, 2, 3] } = options;
   const cut = (axis: 0 | 1) => {
@@ -37,14 +41,18 @@ export function matchGeometry({ lr, refDown, ...options }: MatchSizes): MatchGeo
     const count = lr[axis] / block;
     const reach = Math.max(...dilations);
     if (Math.floor((block + 2) / 2) + reach > block + 1)
-      throw new ShapeError("match", "blockSize", `of ${blockSize} leaves no room for dilation ${reach}; enlarge it`);
+      throw new ArgumentError(
+        `match: blockSize ${blockSize} leaves no room for dilation ${reach}`,
+        "Use larger blocks or smaller dilations",
+      );
     const window = 2 * Math.floor(Math.floor(refDown[axis] / (2 * count)) * refBlockScale) + 3;
     // A window may be larger than Ref↓ and wraps around then, but at most once.
     if (window > 2 * refDown[axis])
       throw new ShapeError(
         "match",
         "refDown",
-        `has ${name} ${refDown[axis]}, too small for a window of ${window}; use a larger reference`,
+        `has ${name} ${refDown[axis]}, too small for a window of ${window}`,
+        "Use a larger reference",
       );
     return { count, block, window };
   };
@@ -66,7 +74,7 @@ export function matchGeometry({ lr, refDown, ...options }: MatchSizes): MatchGeo
 export function denseGeometry(lr: readonly [number, number], refDown: readonly [number, number]): MatchGeometry {
   for (const side of lr) {
     if (side % 4 !== 0)
-      throw new ShapeError("match", "lr", `has a side of ${side}; pad it to ${4 * Math.ceil(side / 4)}`);
+      throw new ShapeError("match", "lr", `has a side of ${side}`, `Pad it to ${4 * Math.ceil(side / 4)}`);
   }
   return { lr, refDown, blocks: [1, 1], block: lr, window: refDown, dilations: [] };
 }
@@ -82,8 +90,9 @@ function cutIntoBlocks(side: number, blockSize: number, axis: 0 | 1): number {
   throw new ShapeError(
     "match",
     "lr",
-    `has ${SIDE[axis]} ${side}, which is not cut into blocks of at least ${blockSize} without remainder (it must be divisible by 4 ` +
-      `and by ⌊side / ${blockSize}⌋); pad it to ${larger}`,
+    `has ${SIDE[axis]} ${side}, which cannot be cut into equal blocks of at least ${blockSize} pixels (it must be divisible ` +
+      `by 4 and by ⌊side / ${blockSize}⌋)`,
+    `Pad it to ${larger}`,
   );
 }
 

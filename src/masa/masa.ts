@@ -123,7 +123,8 @@ function checkInputs(lr: Tensor, ref: Tensor, refDown: Tensor): void {
       throw new ShapeError(
         "masa",
         name,
-        `has shape [${tensor.shape}]; [N, 3, H, W] is wanted, N as in lr [${lr.shape}]`,
+        `has shape [${tensor.shape}]`,
+        `Expected [N, 3, H, W], N as in lr [${lr.shape}]`,
       );
   }
   const [height, width] = sides(refDown);
@@ -132,6 +133,7 @@ function checkInputs(lr: Tensor, ref: Tensor, refDown: Tensor): void {
     throw new ShapeError(
       "masa",
       "ref",
-      `is ${refWidth}×${refHeight}; 4 times refDown, ${4 * width}×${4 * height}, is wanted`,
+      `is ${refWidth}×${refHeight}`,
+      `Expected 4 times refDown: ${SCALE * width}×${SCALE * height}`,
     );
 }

@@ -83,7 +83,8 @@ export function extract(
     throw new ShapeError(
       "extract",
       "feature",
-      `is [${feature.shape}]; ${scale} times Ref↓ [${height}, ${width}] is wanted`,
+      `has shape [${feature.shape}]`,
+      `Expected [N, C, ${scale * height}, ${scale * width}]: ${scale} times Ref↓`,
     );
   return PATHS[path].extract(feature, matches, geometry, scale);
 }
@@ -147,7 +148,8 @@ function checkFeatures(features: MatchFeatures, { lr, refDown }: MatchGeometry):
       throw new ShapeError(
         "match",
         name,
-        `has shape [${tensor.shape}]; the geometry is for [N, C, ${sides.join(", ")}]`,
+        `has shape [${tensor.shape}]`,
+        `Expected [N, C, ${sides.join(", ")}], which the geometry was made for`,
       );
   }
 }

@@ -47,7 +47,7 @@ export async function exportOnnx(from: string, to: string, { lr, ref }: OnnxSize
   const { masa, values } = await readNetwork(from);
   const [height, width] = ref;
   if (height % SCALE !== 0 || width % SCALE !== 0)
-    throw new ShapeError("onnx", "ref", `is ${height}×${width}; multiples of ${SCALE} are wanted`);
+    throw new ShapeError("onnx", "ref", `is ${height}×${width}`, `Give multiples of ${SCALE}`);
   const { graph, result } = trace(() => {
     const inputs = {
       lr: input("lr", [1, 3, ...lr]),

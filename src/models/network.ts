@@ -92,7 +92,7 @@ export function checkedValues(weights: ReadonlyMap<string, FileTensor>, name: st
   const [broken] = [...values].find(([, data]) => !data.every(Number.isFinite)) ?? [];
   if (broken !== undefined)
     throw new CheckpointError(
-      `weights ${name}: ${broken} has values that are infinite or no number`,
+      `weights ${name}: ${broken} has values that are infinite or NaN`,
       "Its training has diverged: give an earlier checkpoint",
     );
   return values;

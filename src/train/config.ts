@@ -3,7 +3,7 @@
  * fields of the API are the same, with the same checks.
  */
 import { readFile } from "node:fs/promises";
-import { UserError } from "../files/errors.js";
+import { advice, MasaError } from "../errors.js";
 import { ADAPTATIONS, AGGREGATIONS, MASA, type MasaConfig, masaConfig } from "../masa/config.js";
 import { FIRST_WEIGHTS, type FirstWeights } from "../masa/first_weights.js";
 import type { VggLayer } from "../masa/vgg.js";
@@ -23,7 +23,7 @@ import {
 } from "./readers.js";
 
 /** What a training run is told cannot be meant. All faults are listed together. */
-export class ConfigError extends UserError {
+export class ConfigError extends MasaError {
   override readonly name = "ConfigError";
 }
 
@@ -351,7 +351,7 @@ export function resumedConfig(saved: TrainConfig, changes: TrainChanges): TrainC
   if (fixed.length > 0)
     throw new ConfigError(
       `the run was begun with ${fixed.map((key) => `${key} ${JSON.stringify(begun[key])}`).join(", ")}`,
-      `Leave ${[...(preset === undefined ? [] : ["preset"]), ...fixed].join(", ")} away to go on as it began, or begin a new run with another --out`,
+      `Omit ${[...(preset === undefined ? [] : ["preset"]), ...fixed].join(", ")} to continue it, or start a new run ${advice("in another folder", "with another --out")}`,
     );
   return config;
 }

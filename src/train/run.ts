@@ -360,7 +360,7 @@ class Run {
 
   #diverged(name: string): TrainingError {
     return new TrainingError(
-      `${this.#skippedInRow} steps in a row gave no finite gradient: ${name} is infinite or no number`,
+      `${this.#skippedInRow} steps in a row gave no finite gradient: ${name} is infinite or NaN`,
       `Begin a new run with --init ${this.#path} and a smaller --lr, or with --clip 1`,
     );
   }

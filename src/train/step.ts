@@ -18,7 +18,7 @@ export interface StepResult {
   readonly losses: Readonly<Record<string, number>>;
   /** Of the network's gradient, before it is clipped. */
   readonly gradientNorm: number;
-  /** Names the first gradient or loss that was infinite or no number; nothing was updated by it. */
+  /** Names the first gradient or loss that was infinite or NaN; nothing was updated by it. */
   readonly skipped: string | undefined;
   readonly observed: Readonly<Record<string, Data>>;
 }

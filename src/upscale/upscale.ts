@@ -1,4 +1,5 @@
 /** From images to an image, once or again and again: what the `masa upscale` command and the API calls do. */
+import { advice } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
 import { type Profiler, phase } from "../gpu/profiler.js";
@@ -29,10 +30,12 @@ import { extract, type Matches } from "../masa/matching.js";
 /** Below 32 pixels (8 in Ref↓) a window of 1.5 times the reference reaches around it more than once. */
 const LEAST_REFERENCE = 32;
 
-const DIVERGED =
-  "Try an earlier checkpoint of these weights; if official ones do this, run 'masa conformance' on this adapter";
-const OVERFLOWN =
-  'Features above 65504 have no place in 16 bits: leave out --half, or storage: "f16"; else try an earlier checkpoint';
+/** Why the result is not finite, by how features are stored. */
+function remedy(storage: FloatStorage): string {
+  if (storage === "f16")
+    return `f16 cannot hold features above 65504: ${advice('use storage: "f32"', "omit --half")}, or try an earlier checkpoint`;
+  return "Try an earlier checkpoint of these weights; if official ones do this, run 'masa conformance' on this adapter";
+}
 
 /** The images of one enlargement, of any sizes. */
 export interface UpscaleRequest {
@@ -139,14 +142,14 @@ const KEPT_BYTES = 256 * 2 ** 20;
  */
 export class Upscaler {
   readonly #plans: PlanCache<keyof MasaInputs, "sr" | "matched" | keyof Matches>;
-  readonly #advice: string;
+  readonly #storage: FloatStorage;
 
   constructor(
     readonly device: Device,
     readonly masa: Masa,
-    { storage, keptBytes = KEPT_BYTES }: UpscalerOptions = {},
+    { storage = "f32", keptBytes = KEPT_BYTES }: UpscalerOptions = {},
   ) {
-    this.#advice = storage === "f16" ? OVERFLOWN : DIVERGED;
+    this.#storage = storage;
     this.#plans = new PlanCache(device, (inputs) => upscaleGraph(masa, inputs, storage), keptBytes);
   }
 
@@ -163,7 +166,7 @@ export class Upscaler {
     if (profiler) watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount, share: 1 });
     const found = profiler ? await plan.run(data, { profiler }) : unprofiled;
     if (!found.sr.every(Number.isFinite))
-      throw new GpuError("the network's result has values that are infinite or no number", this.#advice);
+      throw new GpuError("the network's result has values that are infinite or NaN", remedy(this.#storage));
     const picture = (tensor: Data) => {
       const padded = fromTensor(tensor as Float32Array, SCALE * lr.width, SCALE * lr.height, request.lr.bitDepth);
       const { left, top, width, height } = window;

@@ -176,7 +176,7 @@ describe("masa upscale", () => {
           ["--weights", "shapes.safetensors"],
           /1 has another shape \(enc\.conv_L1\.bias: file \[2,2\], network \[4\]\)/,
         ],
-        [["--weights", "diverged.safetensors"], /enc\.conv_L1\.bias has values that are infinite or no number/],
+        [["--weights", "diverged.safetensors"], /enc\.conv_L1\.bias has values that are infinite or NaN/],
       ));
   });
 

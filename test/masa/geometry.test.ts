@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { ArgumentError } from "../../src/errors.js";
 import { ShapeError } from "../../src/gpu/errors.js";
 import { matchGeometry } from "../../src/masa/geometry.js";
 
@@ -35,19 +36,19 @@ describe("match geometry", () => {
   });
 
   it("names the size that would do", () => {
-    expect(() => matchGeometry({ lr: [32, 44], refDown: [64, 64] })).to.throw(ShapeError, /width 44.*pad it to 48/);
-    expect(() => matchGeometry({ lr: [7, 32], refDown: [64, 64] })).to.throw(ShapeError, /height 7.*pad it to 8/);
+    expect(() => matchGeometry({ lr: [32, 44], refDown: [64, 64] })).to.throw(ShapeError, /width 44.*Pad it to 48/);
+    expect(() => matchGeometry({ lr: [7, 32], refDown: [64, 64] })).to.throw(ShapeError, /height 7.*Pad it to 8/);
   });
 
   it("rejects a reference so small that a window would wrap twice, and one less small not", () => {
     expect(matchGeometry({ lr: [8, 8], refDown: [6, 6] }).window).to.deep.equal([11, 11]);
-    expect(() => matchGeometry({ lr: [8, 8], refDown: [6, 4] })).to.throw(ShapeError, "larger reference");
+    expect(() => matchGeometry({ lr: [8, 8], refDown: [6, 4] })).to.throw(ShapeError, "Use a larger reference");
   });
 
   it("takes other blocks, and rejects those that the dilations leave", () => {
     const sizes = { lr: [24, 32], refDown: [24, 32] } as const;
     expect(matchGeometry({ ...sizes, blockSize: 4, dilations: [1] }).blocks).to.deep.equal([6, 8]);
-    expect(() => matchGeometry({ ...sizes, blockSize: 4 })).to.throw(ShapeError, "dilation 3");
+    expect(() => matchGeometry({ ...sizes, blockSize: 4 })).to.throw(ArgumentError, "dilation 3");
     expect(matchGeometry({ ...sizes, refBlockScale: 2 }).window).to.deep.equal([19, 19]);
   });
 });

@@ -103,7 +103,7 @@ describe("matching", () => {
     });
 
     it("refuses sides that the network cannot halve twice", () => {
-      expect(() => denseGeometry([16, 18], [16, 16])).to.throw(ShapeError, "a side of 18; pad it to 20");
+      expect(() => denseGeometry([16, 18], [16, 16])).to.throw(ShapeError, "a side of 18. Pad it to 20");
     });
   });
 

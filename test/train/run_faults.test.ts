@@ -197,7 +197,7 @@ describe("training run in trouble", () => {
     const changes: TrainChanges = { data, lr: 1e30, maxSkips: 3, steps: 20, checkpointEvery: 1, average: 0.5 };
     const named = "(the gradient of [\\w./]+|the loss (rec|total))";
     const wanted = new RegExp(
-      `^3 steps in a row gave no finite gradient: ${named} is infinite or no number\\. Begin a new run with --init`,
+      `^3 steps in a row gave no finite gradient: ${named} is infinite or NaN\\. Begin a new run with --init`,
     );
     const options = { onStep: (event: StepEvent) => void events.push(event) };
     await fails(TrainingError, wanted, out, changes, options);

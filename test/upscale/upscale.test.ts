@@ -75,7 +75,7 @@ describe("upscale", () => {
 
   for (const [storage, advice] of [
     ["f32", "Try an earlier checkpoint of these weights"],
-    ["f16", "Features above 65504 have no place in 16 bits: leave out --half"],
+    ["f16", 'f16 cannot hold features above 65504: use storage: "f32"'],
   ] as const)
     it(`says what to do about a result that is no number, stored as ${storage}`, async () => {
       const device = await testDevice();
@@ -85,7 +85,7 @@ describe("upscale", () => {
       const request = { lr: picture(8, 8), refs: [picture(40, 40)] };
       const error = await rejection(upscale(device, masa, request, { storage }));
       masa.parameters.dispose();
-      expect((error as Error).message).to.contain(`has values that are infinite or no number. ${advice}`);
+      expect((error as Error).message).to.contain(`has values that are infinite or NaN. ${advice}`);
     });
 
   it("shows the reference where it was matched", async () => {

@@ -2,6 +2,7 @@
  * The dispatches of a graph: recorded from its nodes, checked against their shaders and the adapter, their parameters laid
  * out in one block.
  */
+import { advice } from "../../errors.js";
 import type { Device } from "../../gpu/device.js";
 import { formatBytes, LimitError } from "../../gpu/errors.js";
 import type { Pipeline, PipelineSpec } from "../../gpu/pipeline.js";
@@ -89,8 +90,8 @@ function refuseHalves(dispatches: readonly PlannedDispatch[]): void {
   const half = operands.find(({ dtype }) => dtype === "f16");
   if (half)
     throw new LimitError(
-      `${half.name} would be stored in 16 bits, which this adapter cannot: it lacks shader-f16`,
-      'Store 32 bits: leave out --half, or storage: "f16"',
+      `${half.name} would be stored as f16, which this adapter does not support: it lacks shader-f16`,
+      advice('Use storage: "f32"', "Omit --half"),
     );
 }
 

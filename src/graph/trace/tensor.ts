@@ -5,8 +5,10 @@
  * order they were recorded, so that an in-place update (Adam, running statistics) is seen by what is recorded after it
  * and not by what came before, as in an eager framework.
  */
+
+import { MasaError } from "../../errors.js";
 import type { Buffer } from "../../gpu/device.js";
-import { GpuError, ShapeError } from "../../gpu/errors.js";
+import { ShapeError } from "../../gpu/errors.js";
 import {
   type Dtype,
   elements,
@@ -18,7 +20,7 @@ import {
 import { castOperation } from "../ops/cast.js";
 
 /** A graph that was built or used wrongly. */
-export class GraphError extends GpuError {
+export class GraphError extends MasaError {
   override readonly name = "GraphError";
 }
 

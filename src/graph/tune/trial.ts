@@ -1,12 +1,13 @@
 /** One operation of a graph, recorded for itself once for each variant of its kernel, on stand-ins of its inputs. */
+
+import { MasaError } from "../../errors.js";
 import type { Device } from "../../gpu/device.js";
-import { GpuError } from "../../gpu/errors.js";
 import { type Data, Plan } from "../plan/plan.js";
 import { type Initializer, Parameters } from "../trace/parameters.js";
 import { Constant, cast, type Node, record, storedAs, type Tensor, trace } from "../trace/tensor.js";
 
 /** A variant computes something else than the default. */
-export class VariantError extends GpuError {
+export class VariantError extends MasaError {
   override readonly name = "VariantError";
 }
 

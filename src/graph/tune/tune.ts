@@ -5,8 +5,9 @@
  * plan that is run, checked against the default's results, and timed in turns with the others (race.ts). What costs most
  * comes first, so that a budget of time buys the most.
  */
+
+import { MasaError } from "../../errors.js";
 import type { Device } from "../../gpu/device.js";
-import { GpuError } from "../../gpu/errors.js";
 import { Timestamps } from "../../gpu/timestamps.js";
 import type { PlanChoice } from "../plan/dispatches.js";
 import type { Plan } from "../plan/plan.js";
@@ -171,7 +172,7 @@ async function attempt(device: Device, step: () => Promise<void>): Promise<strin
     return undefined;
   } catch (error) {
     device.check();
-    if (!(error instanceof GpuError)) throw error;
+    if (!(error instanceof MasaError)) throw error;
     return error.message;
   }
 }

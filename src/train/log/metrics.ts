@@ -7,9 +7,9 @@
  * and Python's `float()` turn into what they were; null would not say which of them a loss became.
  */
 import { readFile } from "node:fs/promises";
+import { MasaError } from "../../errors.js";
 import { AppendFile } from "../../files/append.js";
 import { checkTarget, writeFileAtomic } from "../../files/atomic.js";
-import { UserError } from "../../files/errors.js";
 
 /** One line. `step` is what a resumed run is cut back by: the number of steps done. */
 export type MetricsRecord = Readonly<Record<string, number | string | boolean | null>>;
@@ -19,7 +19,7 @@ export class MetricsLog {
 
   /**
    * A new run's file, which must not be there yet, or without the lines after `resumeStep` the file of a run that
-   * resumes; where that is missing, an empty one. Throws `OutputError`, and `UserError` for a file that holds something
+   * resumes; where that is missing, an empty one. Throws `OutputError`, and `MasaError` for a file that holds something
    * else than records.
    */
   static async open(path: string, resumeStep?: number): Promise<MetricsLog> {
@@ -47,10 +47,10 @@ export class MetricsLog {
   }
 }
 
-/** All whole lines of a file that `MetricsLog` wrote or is still writing. Throws `UserError`. */
+/** All whole lines of a file that `MetricsLog` wrote or is still writing. Throws `MasaError`. */
 export async function readMetrics(path: string): Promise<MetricsRecord[]> {
   const text = await read(path);
-  if (text === undefined) throw new UserError(`${path} does not exist`, "Check the path");
+  if (text === undefined) throw new MasaError(`${path} does not exist`, "Check the path");
   const figures: MetricsRecord[] = [];
   for (const [, record] of lines(text, path)) {
     figures.push(Object.fromEntries(Object.entries(record).map(([name, value]) => [name, decode(value)])));
@@ -74,7 +74,7 @@ async function read(path: string): Promise<string | undefined> {
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
     const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`${path} cannot be read: ${problem}`, "Check the path and the disk", { cause });
+    throw new MasaError(`${path} cannot be read: ${problem}`, "Check the path and the disk", { cause });
   }
 }
 
@@ -86,7 +86,7 @@ function* lines(text: string, path: string): Generator<[line: string, record: Me
     const record = parse(line);
     if (record !== undefined) yield [line, record];
     else if (i < all.length - 1)
-      throw new UserError(
+      throw new MasaError(
         `line ${i + 1} of ${path} holds no figures of a run`,
         "Remove the line or move the file away",
       );

@@ -11,7 +11,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, extname, isAbsolute, join, normalize, resolve, sep } from "node:path";
 import { DataError } from "../../data/errors.js";
 import { imagesIn, isFolder, readRecords } from "../../data/layouts.js";
-import { UserError } from "../../files/errors.js";
+import { advice, MasaError } from "../../errors.js";
 import { checkImagePath, readImage } from "../../files/images.js";
 import { ImageError } from "../../image/errors.js";
 import type { Image } from "../../image/image.js";
@@ -108,7 +108,7 @@ function checked(pairs: readonly BatchPair[], source: string): BatchPair[] {
     try {
       checkImagePath(out);
     } catch (error) {
-      faults.push(`${lr}: ${error instanceof UserError ? error.problem : error}`);
+      faults.push(`${lr}: ${error instanceof MasaError ? error.problem : error}`);
     }
   }
   if (faults.length > 0)
@@ -131,7 +131,11 @@ export function checkResults(folder: string, pairs: readonly BatchPair[]): void 
     return isFolder(path) ? [`${path} is a folder`] : [];
   });
   if (faults.length > 0)
-    throw new DataError("results would stand where something else is", "Give --out another folder:", faults);
+    throw new DataError(
+      "results would overwrite other files",
+      advice("Use another folder:", "Give --out another folder:"),
+      faults,
+    );
 }
 
 function resultName(lr: string): string {

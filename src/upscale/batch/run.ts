@@ -5,10 +5,11 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { MasaError } from "../../errors.js";
 import { makeFolder, removeLeftovers } from "../../files/atomic.js";
-import { OutputError, UserError } from "../../files/errors.js";
+import { OutputError } from "../../files/errors.js";
 import { readImage, writeImage } from "../../files/images.js";
-import { GpuError, NoAdapterError } from "../../gpu/errors.js";
+import { NoAdapterError } from "../../gpu/errors.js";
 import type { Image } from "../../image/image.js";
 import { psnrY, SSIM_WINDOW, ssimY } from "../../image/metrics.js";
 import { resizeBicubic } from "../../image/resize.js";
@@ -178,7 +179,7 @@ class Machine {
 /** Whether the other pairs may still succeed. */
 function concernsOnePair(error: unknown): error is Error {
   if (error instanceof OutputError || error instanceof NoAdapterError) return false;
-  return error instanceof UserError || error instanceof GpuError;
+  return error instanceof MasaError;
 }
 
 function measure(image: Image, { lr, hr }: PairImages): Partial<Row> {

@@ -80,8 +80,7 @@ describe("storage in 16 bits", () => {
     const error = await rejection(build("f16"));
     expect(error).to.be.instanceOf(LimitError);
     expect((error as Error).message).to.equal(
-      "relu would be stored in 16 bits, which this adapter cannot: it lacks shader-f16. " +
-        'Store 32 bits: leave out --half, or storage: "f16"',
+      "relu would be stored as f16, which this adapter does not support: it lacks shader-f16. " + 'Use storage: "f32"',
     );
     expect(device.memory().bytes).to.equal(0);
     (await build("f32")).dispose();

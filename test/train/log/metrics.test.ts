@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { OutputError, UserError } from "../../../src/files/errors.js";
+import { MasaError } from "../../../src/errors.js";
+import { OutputError } from "../../../src/files/errors.js";
 import { MetricsLog, type MetricsRecord, readMetrics } from "../../../src/train/log/metrics.js";
 import { failure, inFolder } from "../../files/golden.js";
 import { onFullDisk } from "./full_disk.js";
@@ -103,12 +104,12 @@ describe("metrics", () => {
         const text = `{"step":1}\n${odd}\n{"step":2}\n`;
         await writeFile(path, text);
         for (const read of [() => readMetrics(path), () => MetricsLog.open(path, 1)])
-          await failure(read, UserError, /line 2 of .*metrics\.jsonl holds no figures of a run\. Remove the line/);
+          await failure(read, MasaError, /line 2 of .*metrics\.jsonl holds no figures of a run\. Remove the line/);
         expect(await readFile(path, "utf8")).to.equal(text);
       }
       await mkdir(join(folder, "b"));
-      await failure(() => readMetrics(join(folder, "a")), UserError, /a does not exist\. Check the path/);
-      await failure(() => readMetrics(join(folder, "b")), UserError, /b cannot be read: /);
+      await failure(() => readMetrics(join(folder, "a")), MasaError, /a does not exist\. Check the path/);
+      await failure(() => readMetrics(join(folder, "b")), MasaError, /b cannot be read: /);
       await failure(() => MetricsLog.open(join(folder, "b"), 1), OutputError, /b: it is a folder/);
       await failure(() => MetricsLog.open(join(folder, "a", "b")), OutputError, /a does not exist\. Create it/);
     }));
