@@ -61,9 +61,11 @@ export {
 } from "./graph/trace/tensor.js";
 export { detach, reshape } from "./graph/trace/view.js";
 export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune/tune.js";
+export { colourShare, worseBlocks } from "./image/added.js";
 export { ImageError } from "./image/errors.js";
+export { gmsd } from "./image/gmsd.js";
 export { type BitDepth, type Channels, createImage, type Image } from "./image/image.js";
-export { psnr, psnrY, ssim, ssimY } from "./image/metrics.js";
+export { psnr, psnrCbCr, psnrY, ssim, ssimY } from "./image/metrics.js";
 export { resizeBicubic } from "./image/resize.js";
 export type { Box } from "./image/zoom.js";
 export {

@@ -21,8 +21,8 @@ export {
   evaluatePrepared,
   type PreparedCase,
   prepareCases,
-  type Scores,
 } from "./evaluate/evaluate.js";
+export type { BicubicScores, ImageScores, Scores } from "./evaluate/scores.js";
 export { OutputError } from "./files/errors.js";
 export { readImage, writeImage } from "./files/images.js";
 export { writeStateDict } from "./files/pytorch.js";

@@ -1,10 +1,11 @@
-/** `masa evaluate`: PSNR and SSIM of a network on a test set, by the paper's protocol. */
+/** `masa evaluate`: the metrics of a network on a test set, by the paper's protocol. */
 import { access, realpath, rmdir } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { DataError } from "../data/errors.js";
 import type { TestData } from "../data/layouts.js";
-import type { CaseResult, Evaluation, Scores } from "../evaluate/evaluate.js";
+import type { CaseResult, Evaluation } from "../evaluate/evaluate.js";
+import { bicubicRow, SCORE_COLUMNS, type Scores, scoreRow } from "../evaluate/scores.js";
 import { OutputError } from "../files/errors.js";
 import { GpuError } from "../gpu/errors.js";
 import {
@@ -22,6 +23,7 @@ import {
   unread,
   wholeNumber,
 } from "./command.js";
+import { table } from "./table.js";
 
 const EXAMPLES = `
 A protocol is a layout of files with the paper's way to prepare them. What the folder holds decides unless one is given:
@@ -33,6 +35,12 @@ A protocol is a layout of files with the paper's way to prepare them. What the f
 
 The low-resolution images are made from the high-resolution ones. PSNR and SSIM are taken on Y of 8-bit images, up to the
 border, as in the paper. The time is that of the network's run, without reading, compiling and measuring.
+
+The table of means shows more:
+  RGB, Cb/Cr    PSNR over red, green and blue, and over the two colour components alone
+  GMSD          gradient magnitude similarity deviation, a perceptual metric; 0 is best
+  colour share  how much of the energy that the network adds to bicubic is colour; the row of bicubic has what is needed
+  worse blocks  16×16 blocks whose squared error on Y is more than 10 % and more than 3 above bicubic's
 
 Examples:
   masa evaluate --data CUFED5
@@ -76,7 +84,7 @@ interface Pass {
 }
 
 export function addEvaluate(program: Command): void {
-  addCommand(program, "evaluate", "measure PSNR and SSIM of a network on a test set")
+  addCommand(program, "evaluate", "measure PSNR, SSIM and other metrics of a network on a test set")
     .requiredOption("--data <path>", "the folder of the test set, or a .csv file with the columns hr,ref", pathArgument)
     .option("--weights <file>", "other weights than the package's, .pth or .safetensors", pathArgument)
     .addOption(new Option("--protocol <name>", "how the files are laid out and prepared").choices(PROTOCOLS))
@@ -263,8 +271,7 @@ async function run(
       results.push(evaluation);
       if (passes.length > 1) line("mean", evaluation.mean);
     }
-    if (passes.length > 1) print("means");
-    for (const [i, { mean }] of results.entries()) line((passes[i] as Pass).title, mean);
+    for (const row of meansTable(passes, results)) print(row);
     return { adapter: device.info.name, results };
   } finally {
     clearStatus();
@@ -293,6 +300,16 @@ function scoreLine(name: string, { psnr, ssim, bicubicPsnr, bicubicSsim, similar
     `similarity ${similarity.toFixed(3)}`,
     formatDuration(milliseconds),
   ].join("  ");
+}
+
+/** Every metric: a row for each pass, and one for bicubic, which is the same in all. */
+function meansTable(passes: readonly Pass[], results: readonly Evaluation[]): string[] {
+  const rows = results.map(({ mean }, i) => {
+    const { similarity, milliseconds } = mean;
+    return [(passes[i] as Pass).title, ...scoreRow(mean), similarity.toFixed(3), formatDuration(milliseconds)];
+  });
+  const bicubic = ["bicubic", ...bicubicRow((results[0] as Evaluation).mean), "", ""];
+  return table(["means", ...SCORE_COLUMNS, "similarity", "time"], [...rows, bicubic]);
 }
 
 function showProgress({ cases }: TestData, done: number): void {

@@ -1,9 +1,10 @@
 /** PSNR, SSIM, colour conversion, Pillow's resampling and the preparation of data sets; no GPU is involved. */
 import { createHash } from "node:crypto";
 import { createImage, fromTensor, type Image } from "../image/image.js";
-import { psnr, psnrY, ssim, ssimY, toYcbcr8, toYcbcrFloat } from "../image/metrics.js";
+import { psnr, psnrY, ssim, ssimY } from "../image/metrics.js";
 import { testPair, testPairMulti, trainPair } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
+import { toYcbcr8, toYcbcrFloat } from "../image/ycbcr.js";
 import { check, compareEqual, compareValues, largestDifference } from "./compare.js";
 import { type Entry, UnsupportedError } from "./entry.js";
 import { buildTensor } from "./formula.js";

@@ -1,6 +1,6 @@
 /**
- * The paper's evaluation (section 4.1): PSNR and SSIM on Y of what the network makes of a test set, beside those of
- * bicubic enlargement. As officially, the network's output is rounded to 8 bits, what padding added is cut off, and the
+ * The paper's evaluation (section 4.1): the metrics of what the network makes of a test set, beside those of bicubic
+ * enlargement. As officially, the network's output is rounded to 8 bits, what padding added is cut off, and the
  * rest is compared with the original to its very border.
  *
  * A case has two parts, so that a trainer which validates again and again does the first only once: `prepareCases` reads
@@ -14,11 +14,11 @@ import { MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
 import { cropImage, fromTensor, type Image, toTensor } from "../image/image.js";
-import { psnrY, ssimY } from "../image/metrics.js";
 import type { TestPair } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
 import type { FloatStorage } from "../kernels/kernel.js";
 import type { Masa, MasaInputs } from "../masa/masa.js";
+import { type BicubicScores, meanOf, NO_IMAGE, type Scores, scoreBicubic, scoreImage } from "./scores.js";
 
 /** Which test cases are used, with which reference. */
 export interface CaseSelection {
@@ -44,24 +44,10 @@ export interface PreparedCase extends TestPair {
   readonly name: string;
   /** The LR image enlarged by Pillow's bicubic, cut to the size of the original. */
   readonly bicubic: Image;
-  readonly bicubicPsnr: number;
-  readonly bicubicSsim: number;
+  readonly bicubicScores: BicubicScores;
 }
 
-/** PSNR and SSIM on Y of one image, or the means of many. */
-export interface Scores {
-  /** In dB on Y; Infinity for equal images. */
-  readonly psnr: number;
-  readonly ssim: number;
-  readonly bicubicPsnr: number;
-  readonly bicubicSsim: number;
-  /** Mean cosine similarity of the LR pixels' patches with their matches: how much of LR the reference shows. */
-  readonly similarity: number;
-  /** The network's run with upload and readback; preparation, compilation and metrics are not in it. */
-  readonly milliseconds: number;
-}
-
-/** PSNR and SSIM are NaN where the network's output holds a value that is infinite or NaN. */
+/** The scores of the network's image are NaN where its output holds a value that is infinite or NaN. */
 export interface CaseResult extends Scores {
   readonly name: string;
 }
@@ -108,8 +94,7 @@ async function* prepareEach(data: TestData, selection: CaseSelection): AsyncGene
 async function prepareCase(layout: TestData["layout"], one: Case, level: 1 | "all"): Promise<PreparedCase> {
   const pair = await readCase(layout, one, level);
   const bicubic = cropPadding(resizeBicubic(pair.lr, pair.hr.width, pair.hr.height), pair);
-  const [bicubicPsnr, bicubicSsim] = [psnrY(bicubic, pair.original), ssimY(bicubic, pair.original)];
-  return { ...pair, name: one.name, bicubic, bicubicPsnr, bicubicSsim };
+  return { ...pair, name: one.name, bicubic, bicubicScores: scoreBicubic(bicubic, pair.original) };
 }
 
 /**
@@ -152,10 +137,8 @@ async function score(
     for await (const test of tests) {
       const { image, ...measured } = await naming(test.name, network.run(test, signal));
       if (image) await onImage?.(test, image, cases.length);
-      const { name, original, bicubicPsnr, bicubicSsim } = test;
-      const psnr = image ? psnrY(image, original) : Number.NaN;
-      const ssim = image ? ssimY(image, original) : Number.NaN;
-      cases.push({ name, psnr, ssim, bicubicPsnr, bicubicSsim, ...measured });
+      const scores = image ? scoreImage(image, test.bicubic, test.original) : NO_IMAGE;
+      cases.push({ name: test.name, ...scores, ...test.bicubicScores, ...measured });
       onCase?.(cases.at(-1) as CaseResult, cases.length, total);
       signal?.throwIfAborted();
     }
@@ -200,18 +183,6 @@ class Network {
 /** An enlarged image without what the padding of HR added. */
 function cropPadding(image: Image, { padding, original }: TestPair): Image {
   return cropImage(image, padding.left, padding.top, original.width, original.height);
-}
-
-function meanOf(cases: readonly CaseResult[]): Scores {
-  const of = (name: keyof Scores) => mean(cases.map((result) => result[name]));
-  return {
-    psnr: of("psnr"),
-    ssim: of("ssim"),
-    bicubicPsnr: of("bicubicPsnr"),
-    bicubicSsim: of("bicubicSsim"),
-    similarity: of("similarity"),
-    milliseconds: of("milliseconds"),
-  };
 }
 
 function mean(values: ArrayLike<number>): number {

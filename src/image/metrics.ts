@@ -1,28 +1,20 @@
 /**
  * PSNR and SSIM as the official evaluation computes them: on the luma Y of MATLAB's YCbCr (not rounded, no border cut)
- * or on the three colours. SSIM after Z. Wang et al., "Image quality assessment: from error visibility to structural
- * similarity", 2004: 11×11 Gaussian window of σ = 1.5, only where the window lies inside the image.
+ * or on the three colours. `psnrCbCr` is ours, for what Y cannot see. SSIM after Z. Wang et al., "Image quality
+ * assessment: from error visibility to structural similarity", 2004: 11×11 Gaussian window of σ = 1.5, only where the
+ * window lies inside the image.
  *
  * Grey counts as three equal colours, alpha is ignored; 16-bit images are scaled to 0…255.
  */
 import { ImageError } from "./errors.js";
-import { describeImage, type Image, maxValue, roundHalfEven, toRgb } from "./image.js";
-
-/** Rows Y, Cb, Cr: weights of R, G, B (each over 255) and the offset. */
-const YCBCR = [
-  { r: 65.481, g: 128.553, b: 24.966, offset: 16 },
-  { r: -37.797, g: -74.203, b: 112.0, offset: 128 },
-  { r: 112.0, g: -93.786, b: -18.214, offset: 128 },
-] as const;
+import { type Image, maxValue, toRgb } from "./image.js";
+import { chromaPlanes, lumaPlane, type Plane, sameSize } from "./ycbcr.js";
 
 /** Side of SSIM's window: the smallest image it can compare. */
 export const SSIM_WINDOW = 11;
 const SIGMA = 1.5;
 const C1 = (0.01 * 255) ** 2;
 const C2 = (0.03 * 255) ** 2;
-
-/** A channel with samples in 0…255. */
-type Plane = Float64Array;
 
 /** Peak signal-to-noise ratio of Y in dB; Infinity for equal images. Throws `ImageError` where the sizes differ. */
 export function psnrY(a: Image, b: Image): number {
@@ -42,45 +34,18 @@ export function psnr(a: Image, b: Image): number {
   return psnrOf(colourPlanes(a), colourPlanes(b));
 }
 
+/** PSNR in dB of the mean squared error over Cb and Cr together: how well the colours agree, whatever the brightness. */
+export function psnrCbCr(a: Image, b: Image): number {
+  sameSize(a, b);
+  return psnrOf(chromaPlanes(a), chromaPlanes(b));
+}
+
 /** Mean SSIM of the three colours. */
 export function ssim(a: Image, b: Image): number {
   sameSize(a, b);
   const planes = colourPlanes(b);
   const values = colourPlanes(a).map((plane, c) => ssimOf(plane, planes[c]!, a.width, a.height));
   return values.reduce((sum, v) => sum + v, 0) / values.length;
-}
-
-/** YCbCr of an 8-bit image, interleaved [H, W, 3], rounded half to even: the official `bgr2ycbcr` of integers. */
-export function toYcbcr8(image: Image): Uint8Array {
-  const rgb = toRgb(image).data;
-  return new Uint8Array(rgb).map((_, i) => roundHalfEven(ycbcr(rgb, i)));
-}
-
-/** YCbCr in [0, 1], interleaved [H, W, 3], of colours in [0, 1]: the official `bgr2ycbcr` of floats. */
-export function toYcbcrFloat(image: Image): Float32Array {
-  const rgb = samples255(image);
-  return rgb.map((_, i) => ycbcr(rgb, i) / 255);
-}
-
-/** Component `i % 3` of pixel `i / 3`. */
-function ycbcr(rgb: Uint8Array | Uint16Array | Float32Array, i: number): number {
-  const at = i - (i % 3);
-  const { r, g, b, offset } = YCBCR[i % 3]!;
-  return (b * rgb[at + 2]! + g * rgb[at + 1]! + r * rgb[at]!) / 255 + offset;
-}
-
-/** Colours in 0…255 by the official detour over float32 in [0, 1]. */
-function samples255(image: Image): Float32Array {
-  const white = maxValue(image);
-  return new Float32Array(toRgb(image).data).map((v) => Math.fround(v / white) * 255);
-}
-
-/** Y in 0…255, by the same detour. */
-function lumaPlane(image: Image): Plane {
-  const rgb = samples255(image);
-  const plane = new Float64Array(image.width * image.height);
-  for (let i = 0; i < plane.length; i++) plane[i] = Math.fround(Math.fround(ycbcr(rgb, 3 * i) / 255) * 255);
-  return plane;
 }
 
 function colourPlanes(image: Image): Plane[] {
@@ -143,13 +108,4 @@ function gaussian(plane: Plane, width: number, height: number): Plane {
   };
   const inner = width - SSIM_WINDOW + 1;
   return pass(pass(plane, width, inner, height, 1), inner, inner, height - SSIM_WINDOW + 1, inner);
-}
-
-function sameSize(a: Image, b: Image): void {
-  if (a.width !== b.width || a.height !== b.height) {
-    throw new ImageError(
-      `${describeImage(a)} and ${describeImage(b)} cannot be compared`,
-      "Give two images of the same size",
-    );
-  }
 }

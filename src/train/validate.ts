@@ -1,6 +1,7 @@
 /** What a run looks at now and then: the scores on its validation cases, and a sheet of the first few. */
 import { join } from "node:path";
-import { evaluatePrepared, type PreparedCase, type Scores } from "../evaluate/evaluate.js";
+import { evaluatePrepared, type PreparedCase } from "../evaluate/evaluate.js";
+import type { Scores } from "../evaluate/scores.js";
 import { makeFolder, writeFileAtomic } from "../files/atomic.js";
 import { encodePng } from "../files/png.js";
 import type { Device } from "../gpu/device.js";

@@ -51,6 +51,42 @@ function expectLine(
   expect(line.replace(/ +/g, " ").replace(/ [\d.]+ m?s$/, "")).to.equal(wanted);
 }
 
+/** What the table of means must hold: every metric, a row for each pass and one for bicubic. */
+function expectTable(lines: readonly string[], titles: readonly string[], means: readonly Evaluation["mean"][]) {
+  const columns = "PSNR-Y SSIM-Y RGB Cb/Cr GMSD colour_share worse_blocks similarity time";
+  const cells = (line: string) => line.split(/ {2,}/);
+  expect(lines.every((line) => line.length <= 110)).to.equal(true);
+  expect(cells(lines[0] as string)).to.deep.equal([
+    "means",
+    ...columns.split(" ").map((name) => name.replace("_", " ")),
+  ]);
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  for (const [i, mean] of means.entries()) {
+    const own = [mean.psnr.toFixed(2), mean.ssim.toFixed(4), mean.psnrRgb.toFixed(2), mean.psnrCbCr.toFixed(2)];
+    const rest = [percent(mean.colourShare), percent(mean.worseBlocks), mean.similarity.toFixed(3)];
+    expect(cells(lines[i + 1] as string).slice(0, -1)).to.deep.equal([
+      titles[i],
+      ...own,
+      mean.gmsd.toFixed(4),
+      ...rest,
+    ]);
+  }
+  const { bicubicPsnr, bicubicSsim, bicubicPsnrRgb, bicubicPsnrCbCr, bicubicGmsd, ...mean } = means[0]!;
+  const bicubic = [
+    bicubicPsnr.toFixed(2),
+    bicubicSsim.toFixed(4),
+    bicubicPsnrRgb.toFixed(2),
+    bicubicPsnrCbCr.toFixed(2),
+  ];
+  const needed = `needed ${percent(mean.colourShareNeeded)}`;
+  expect(cells(lines[means.length + 1] as string)).to.deep.equal([
+    "bicubic",
+    ...bicubic,
+    bicubicGmsd.toFixed(4),
+    needed,
+  ]);
+}
+
 describe("masa evaluate", () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "masa-evaluate-"));
@@ -80,9 +116,9 @@ describe("masa evaluate", () => {
       expect(adapter).to.equal(`adapter  ${found.adapter}`);
       expect(weights).to.equal(`weights  ${WEIGHTS}`);
       expect(about).to.equal(`data     ${data}: 2 images, laid out as ${layout}`);
-      expect(lines).to.have.length(3);
+      expect(lines).to.have.length(5);
       for (const [i, one] of result.cases.entries()) expectLine(lines[i] as string, one.name, one);
-      expectLine(lines[2] as string, "mean", result.mean);
+      expectTable(lines.slice(2), ["mean"], [result.mean]);
     });
 
   it("writes the images it measures, each under a name of its own", async () => {
@@ -143,8 +179,11 @@ describe("masa evaluate", () => {
       "means",
       "level 1",
       "level 2",
+      "bicubic",
     ]);
-    for (const [i, { mean }] of results.entries()) expectLine(lines.at(i - 2) as string, `level ${i + 1}`, mean);
+    for (const [i, { mean }] of results.entries()) expectLine(lines[4 * i + 3] as string, "mean", mean);
+    const means = results.map(({ mean }) => mean);
+    expectTable(lines.slice(8), ["level 1", "level 2"], means);
     for (const level of ["level-1", "level-2"])
       expect(readdirSync(at("out", level)).sort()).to.deep.equal(["000_0.png", "001_0.png"]);
     for (const name of ["out", "two.json", "r.json"]) rmSync(at(name), { recursive: true });

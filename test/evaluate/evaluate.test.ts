@@ -14,9 +14,11 @@ import {
 } from "../../src/evaluate/evaluate.js";
 import { readImage } from "../../src/files/images.js";
 import { OutOfGpuMemoryError } from "../../src/gpu/errors.js";
+import { colourShare, worseBlocks } from "../../src/image/added.js";
 import { ImageError } from "../../src/image/errors.js";
+import { gmsd } from "../../src/image/gmsd.js";
 import { cropImage, type Image, padImage } from "../../src/image/image.js";
-import { psnrY, ssimY } from "../../src/image/metrics.js";
+import { psnr, psnrCbCr, psnrY, ssimY } from "../../src/image/metrics.js";
 import { downscale, padCentred, padEnd, stackReferences } from "../../src/image/pairs.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import type { Masa } from "../../src/masa/masa.js";
@@ -46,8 +48,17 @@ async function expected(hr: Image, multiple: number, ref: (lr: Image) => Image) 
   const numbers = {
     psnr: psnrY(sr, hr),
     ssim: ssimY(sr, hr),
+    psnrRgb: psnr(sr, hr),
+    psnrCbCr: psnrCbCr(sr, hr),
+    gmsd: gmsd(sr, hr),
+    colourShare: colourShare(sr, bicubic),
+    worseBlocks: worseBlocks(sr, bicubic, hr),
     bicubicPsnr: psnrY(bicubic, hr),
     bicubicSsim: ssimY(bicubic, hr),
+    bicubicPsnrRgb: psnr(bicubic, hr),
+    bicubicPsnrCbCr: psnrCbCr(bicubic, hr),
+    bicubicGmsd: gmsd(bicubic, hr),
+    colourShareNeeded: colourShare(hr, bicubic),
     similarity: result.similarity,
   };
   return { sr, bicubic, numbers };
@@ -120,7 +131,9 @@ describe("evaluate", () => {
       expect(steps).to.deep.equal(["image 000_0.png", "case 1/2", "image 001_0.png", "case 2/2"]);
       const [a, b] = cases as [CaseResult, CaseResult];
       expect(a.psnr).not.to.equal(b.psnr);
-      const keys = ["psnr", "ssim", "bicubicPsnr", "bicubicSsim", "similarity", "milliseconds"] as const;
+      const own = ["psnr", "ssim", "psnrRgb", "psnrCbCr", "gmsd", "colourShare", "worseBlocks"] as const;
+      const bicubic = ["bicubicPsnr", "bicubicSsim", "bicubicPsnrRgb", "bicubicPsnrCbCr", "bicubicGmsd"] as const;
+      const keys = [...own, ...bicubic, "colourShareNeeded", "similarity", "milliseconds"] as const;
       expect(Object.keys(mean).sort()).to.deep.equal([...keys].sort());
       for (const key of keys) expect(mean[key], key).to.be.closeTo((a[key] + b[key]) / 2, 1e-12 * Math.abs(mean[key]));
     }));
@@ -178,7 +191,12 @@ describe("evaluate", () => {
       const prepared = await prepareCases(await findTestData(EXAMPLES), { limit: 1 });
       const onImage = () => expect.fail("there is no image");
       const { cases, mean } = await evaluatePrepared(device, broken, prepared, { onImage });
-      expect([cases[0]?.psnr, cases[0]?.ssim, mean.psnr]).to.deep.equal([Number.NaN, Number.NaN, Number.NaN]);
+      const { similarity: _, milliseconds, name, ...scores } = cases[0] as CaseResult;
+      for (const [metric, score] of Object.entries(scores)) {
+        const depends = !metric.startsWith("bicubic") && metric !== "colourShareNeeded";
+        expect(Number.isNaN(score), metric).to.equal(depends);
+      }
+      expect(mean.psnr).to.deep.equal(Number.NaN);
       expect(mean.bicubicPsnr).to.be.closeTo(27.48, 0.0005);
     } finally {
       broken.parameters.dispose();

@@ -1,6 +1,6 @@
 /** The figures of a run, to `metrics.jsonl` and to TensorBoard's event files alike. */
 import { join } from "node:path";
-import type { Scores } from "../../evaluate/evaluate.js";
+import type { Scores } from "../../evaluate/scores.js";
 import type { StepEvent } from "../run.js";
 import type { Sheet } from "../validate.js";
 import { MetricsLog } from "./metrics.js";
@@ -35,12 +35,8 @@ export class RunLog {
     this.board.scalars(step, Object.fromEntries([...named, ...rest]));
   }
 
-  validation(
-    step: number,
-    { psnr, ssim, bicubicPsnr, bicubicSsim, similarity }: Scores,
-    sheet: Sheet | undefined,
-  ): void {
-    const scores = { psnr, ssim, bicubicPsnr, bicubicSsim, similarity };
+  /** Every score; not the time, which would make two equal runs write different files. */
+  validation(step: number, { milliseconds: _, ...scores }: Scores, sheet: Sheet | undefined): void {
     this.metrics.write({ step, ...scores });
     const named = Object.entries(scores).map(([name, score]) => [`validation/${name}`, score]);
     this.board.scalars(step, Object.fromEntries(named) as Record<string, number>);
