@@ -4,7 +4,7 @@ import { expect } from "chai";
 const ROOT = new URL("../../", import.meta.url);
 const SHARED = ["index"];
 /** Compositions of other operations, without a kernel of their own. */
-const COMPOSED = ["bce_with_logits", "l1_loss", "mse_loss", "smooth_l1_loss"];
+const COMPOSED = ["bce_with_logits", "chroma", "l1_loss", "mse_loss", "smooth_l1_loss"];
 
 describe("structure", () => {
   const names = readdirSync(new URL("src/graph/ops", ROOT))

@@ -66,6 +66,13 @@ export function wholeNumber(least: number, of = 1): (text: string) => number {
   };
 }
 
+/** Reads a share of a whole. */
+export function share(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError("Give a number from 0 to 1.");
+  return value;
+}
+
 /** Sides of an image, as network and matrices have them. */
 export type ImageSize = readonly [height: number, width: number];
 

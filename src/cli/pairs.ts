@@ -1,13 +1,27 @@
 /** `masa pairs`: training pairs out of any folder of photographs. */
 import type { Command } from "commander";
-import { addCommand, formatDuration, Progress, pathArgument, runCommand, wholeNumber } from "./command.js";
+import {
+  addCommand,
+  formatDuration,
+  Progress,
+  pathArgument,
+  runCommand,
+  share,
+  UsageError,
+  wholeNumber,
+} from "./command.js";
 
 const EXAMPLES = `
-Each pair is two views of a part of one photograph, as two cameras would see it: shifted, turned, tilted, nearer or
-farther, with other colours. Parts with a blurred background are avoided. Photos are first shrunk to 1024 pixels, where
-they are sharpest. Give varied, sharp photographs, at least twice the size of a pair; 100 of them are a beginning.
+A pair is an image and its reference. Half of the pairs are near: two views of the same part of a photograph, slightly
+shifted, rotated, tilted and scaled, with other colours. The others teach the network what references are like in practice:
 
-The folder gets train/input/NNNNNN.png and train/ref/NNNNNN.png, the layout of CUFED, and train.csv, which tells how each
+  --far    rotated by quarter turns (half of them) or by any angle, scaled by 1/2 to 2, or overlapping only in part
+  --poor   half show another part of the same photograph, half a part of another photograph
+
+--far 0 --poor 0 makes near pairs only. Blurred backgrounds are avoided. Photos are first shrunk to 1024 pixels, where they
+are sharpest. Use varied, sharp photographs of at least twice the size of a pair; start with 100 of them.
+
+The folder gets train/input/NNNNNN.png and train/ref/NNNNNN.png, the layout of CUFED, and train.csv, which lists how each
 pair was cut. The same photographs and seed give the same files. Ctrl-C leaves complete pairs; the same command goes
 on from there, and with a larger --count adds to them.
 
@@ -25,6 +39,8 @@ interface Options {
   readonly count?: number;
   readonly seed: number;
   readonly size: number;
+  readonly far: number;
+  readonly poor: number;
 }
 
 export function addPairs(program: Command): void {
@@ -34,17 +50,22 @@ export function addPairs(program: Command): void {
     .option("--count <number>", "pairs in all (default: ten for each photograph)", wholeNumber(1))
     .option("--seed <number>", "another seed gives other pairs", wholeNumber(0), 0)
     .option("--size <pixels>", "side of the images, a multiple of 32", wholeNumber(32, 32), 160)
+    .option("--far <share>", "share of pairs that are rotated, scaled or shifted far", share, 0.28)
+    .option("--poor <share>", "share of pairs whose reference shows something else", share, 0.22)
     .addHelpText("after", EXAMPLES)
     .action(runCommand("pairs", pairs));
 }
 
 async function pairs(signal: AbortSignal, options: Options): Promise<void> {
+  const shares = { far: options.far, poor: options.poor };
+  if (shares.far + shares.poor > 1)
+    throw new UsageError(`--far ${shares.far} and --poor ${shares.poor} add up to more than 1; reduce one of them`);
   const { cutPairs } = await import("../data/cut.js");
   const progress = new Progress();
   const started = performance.now();
   try {
     const onProgress = (done: number, total: number) => progress.update("cutting", done, total);
-    const { pairs, made, photos, poor } = await cutPairs({ ...options, signal, onProgress });
+    const { pairs, made, photos, poor } = await cutPairs({ ...options, shares, signal, onProgress });
     progress.stop();
     const time = formatDuration(performance.now() - started);
     process.stdout.write(

@@ -23,6 +23,10 @@ export interface Augmentation {
   readonly colour: boolean;
   /** Flips and turns; official training begins them after a warm-up of the encoder. */
   readonly geometry: boolean;
+  /** Image and reference are flipped and turned alike; default each by its own draw, as officially. */
+  readonly together?: boolean;
+  /** The share of samples whose reference is withheld (see `Tensors`); default 0. */
+  readonly dropReference?: number;
 }
 
 export const NO_AUGMENTATION: Augmentation = { exchange: false, colour: false, geometry: false };
@@ -76,11 +80,12 @@ export function makeSample(
   }
   const pair = trainPair(hr, ref);
   if (!augmentation.geometry) return pair;
+  const ofRef = augmentation.together ? drawn.hr : drawn.ref;
   return {
     hr: orient(pair.hr, drawn.hr),
     lr: orient(pair.lr, drawn.hr),
-    ref: orient(pair.ref, drawn.ref),
-    refDown: orient(pair.refDown, drawn.ref),
+    ref: orient(pair.ref, ofRef),
+    refDown: orient(pair.refDown, ofRef),
   };
 }
 

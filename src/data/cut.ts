@@ -12,7 +12,7 @@ import { IMAGE_NAME } from "./layouts.js";
 import { fileName, PairFolder } from "./pair_folder.js";
 import { defaultWorkers, Pool } from "./pool.js";
 import { Random } from "./random.js";
-import type { ViewPair } from "./views.js";
+import type { PairShares, ViewPair } from "./views.js";
 
 export interface CutRequest {
   readonly photos: string;
@@ -22,6 +22,8 @@ export interface CutRequest {
   readonly seed: number;
   /** Side of the images. */
   readonly size: number;
+  /** How many references are turned, scaled or shifted far, and how many show something else. */
+  readonly shares: PairShares;
   readonly signal?: AbortSignal | undefined;
   /** `done` of `total` pairs are made, found or given up. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -40,15 +42,19 @@ export interface CutReport {
 
 export interface CutTask {
   readonly path: string;
+  /** The photo that unrelated references are taken from; undefined where there is only one. */
+  readonly other: string | undefined;
   /** The pairs to make of this photo. */
   readonly indices: readonly number[];
   readonly seed: number;
   readonly size: number;
+  readonly shares: PairShares;
 }
 
 export interface CutPair {
   readonly index: number;
   readonly views: ViewPair;
+  readonly refPhoto: "same" | "other";
   /** PNG files. */
   readonly input: Uint8Array;
   readonly ref: Uint8Array;
@@ -73,6 +79,7 @@ export async function cutPairs({
   out,
   seed,
   size,
+  shares,
   signal,
   onProgress,
   ...rest
@@ -80,7 +87,13 @@ export async function cutPairs({
   signal?.throwIfAborted();
   const names = await listPhotos(photos, out);
   const count = rest.count ?? PAIRS_PER_PHOTO * names.length;
-  const folder = await PairFolder.open(out, { seed, size, photos: names.length, digest: digestOf(photos, names) });
+  const folder = await PairFolder.open(out, {
+    seed,
+    size,
+    ...shares,
+    photos: names.length,
+    digest: digestOf(photos, names),
+  });
   const before = folder.count;
   const order = new Random({ seed, epoch: 0 }).permutation(names.length);
   const tasks = [
@@ -99,9 +112,10 @@ export async function cutPairs({
   const poor = new Map<string, string>();
   const cut = async () => {
     for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
-      const { photo, indices } = task;
-      const { pairs, reason } = await pool.run({ path: join(photos, photo), indices, seed, size });
-      for (const pair of pairs) await folder.add(photo, pair);
+      const { photo, next, indices } = task;
+      const other = next === photo ? undefined : join(photos, next);
+      const { pairs, reason } = await pool.run({ path: join(photos, photo), other, indices, seed, size, shares });
+      for (const pair of pairs) await folder.add(photo, pair.refPhoto === "other" ? next : photo, pair);
       if (reason !== undefined) poor.set(photo, reason);
       left -= indices.length;
       onProgress?.(count - left, count);
@@ -126,12 +140,13 @@ export async function cutPairs({
   return { pairs: folder.count, made: folder.count - before, photos: Math.min(count, names.length), poor: reasons };
 }
 
-/** The pairs that are not there, photo by photo. */
+/** The pairs that are not there, photo by photo, each with the next photo, which lends it unrelated references. */
 function* missing(photos: readonly string[], count: number, folder: PairFolder) {
   for (const [first, photo] of photos.entries()) {
     const indices: number[] = [];
     for (let i = first; i < count; i += photos.length) if (!folder.has(fileName(i))) indices.push(i);
-    for (let i = 0; i < indices.length; i += CHUNK) yield { photo, indices: indices.slice(i, i + CHUNK) };
+    for (let i = 0; i < indices.length; i += CHUNK)
+      yield { photo, next: photos[(first + 1) % photos.length]!, indices: indices.slice(i, i + CHUNK) };
   }
 }
 

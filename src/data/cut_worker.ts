@@ -8,7 +8,7 @@ import type { CutPair, CutResult, CutTask } from "./cut.js";
 import { serve } from "./pool.js";
 import { Random } from "./random.js";
 import { SharpnessMap } from "./sharpness.js";
-import { chooseViews } from "./views.js";
+import { chooseViews, drawKind, type Scene } from "./views.js";
 import { renderView } from "./warp.js";
 
 /**
@@ -17,25 +17,29 @@ import { renderView } from "./warp.js";
  */
 const PHOTO_SIDE = 1024;
 
-interface Prepared {
+interface Prepared extends Scene {
   readonly path: string;
   readonly photo: Image;
-  readonly sharp: SharpnessMap;
 }
 
-/** Successive tasks mostly cut the same photo. */
-let last: Prepared | undefined;
+/** Successive tasks mostly cut the same photo, and take unrelated references from the same other one. */
+const prepared: Prepared[] = [];
+const PREPARED = 2;
 
-serve(async ({ path, indices, seed, size }: CutTask): Promise<{ result: CutResult; transfer: [] }> => {
+serve(async ({ path, other, indices, seed, size, shares }: CutTask): Promise<{ result: CutResult; transfer: [] }> => {
   const pairs: CutPair[] = [];
   try {
-    if (last?.path !== path) last = await prepare(path, Math.max(PHOTO_SIDE, 4 * size));
-    const { photo, sharp } = last;
     for (const index of indices) {
-      const views = chooseViews(photo, sharp, size, new Random({ seed, epoch: 0, sample: index }));
+      const scene = await prepare(path, size);
+      const kind = drawKind(new Random({ seed, epoch: 1, sample: index }).uniform(), shares);
+      const elsewhere = kind === "other" ? await prepareOther(other, size) : scene;
+      const random = new Random({ seed, epoch: 0, sample: index });
+      const views = chooseViews(scene, size, random, kind === "other" && !elsewhere ? "part" : kind, elsewhere);
       if (views === undefined) continue;
-      const [input, ref] = [views.input, views.ref].map((view) => encodePng(renderView(photo, view, size)));
-      pairs.push({ index, views, input: input!, ref: ref! });
+      const unrelated = views.kind === "other" && elsewhere;
+      const input = encodePng(renderView(scene.photo, views.input, size));
+      const ref = encodePng(renderView((unrelated || scene).photo, views.ref, size));
+      pairs.push({ index, views, refPhoto: unrelated ? "other" : "same", input, ref });
     }
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
@@ -45,10 +49,27 @@ serve(async ({ path, indices, seed, size }: CutTask): Promise<{ result: CutResul
   return { result: { pairs, reason }, transfer: [] };
 });
 
-async function prepare(path: string, longest: number): Promise<Prepared> {
+/** Undefined where there is no other photo, or none that can be read: its own pairs report why. */
+async function prepareOther(path: string | undefined, size: number): Promise<Prepared | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await prepare(path, size);
+  } catch (error) {
+    if (error instanceof ImageError) return undefined;
+    throw error;
+  }
+}
+
+async function prepare(path: string, size: number): Promise<Prepared> {
+  const known = prepared.find((one) => one.path === path);
+  if (known) return known;
+  const longest = Math.max(PHOTO_SIDE, 4 * size);
   const image = toRgb(toBitDepth(await readImage(path), 8));
   const scale = longest / Math.max(image.width, image.height);
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(scale * side)));
   const photo = scale < 1 ? resizeBicubic(image, width!, height!) : image;
-  return { path, photo, sharp: new SharpnessMap(photo) };
+  const scene = { path, photo, sharp: new SharpnessMap(photo) };
+  prepared.unshift(scene);
+  prepared.splice(PREPARED);
+  return scene;
 }

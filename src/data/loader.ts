@@ -9,7 +9,7 @@ import { DataError } from "./errors.js";
 import type { Pair } from "./layouts.js";
 import { defaultWorkers, Pool } from "./pool.js";
 import { Random } from "./random.js";
-import type { Result, Task, Tensors } from "./tasks.js";
+import type { BatchTensors, Result, Task, Tensors } from "./tasks.js";
 
 /** Official training images, and what they must be a multiple of: LR widths that the matching takes are multiples of 8. */
 export const TRAINING_SIZE = 160;
@@ -23,9 +23,9 @@ export interface Position {
 
 /**
  * The tensors of a step, f32: `lr` and `refDown` [N, 3, size/4, size/4], `hr` and `ref` [N, 3, size, size], BGR in [0,
- * 1].
+ * 1]; `present` [N], 0 for samples without a reference.
  */
-export interface Batch extends Position, Tensors {
+export interface Batch extends Position, BatchTensors {
   /** The names of its pairs. */
   readonly names: readonly string[];
 }
@@ -135,7 +135,7 @@ export class Loader {
       pair: this.#pairs[index]!,
     }));
     const task = { kind: "batch", samples, seed, epoch, size: this.size, augmentation } as const;
-    const tensors = (await this.#pool.run(task)) as Tensors;
+    const tensors = (await this.#pool.run(task)) as BatchTensors;
     return { epoch, step, names: samples.map(({ pair }) => pair.name), ...tensors };
   }
 

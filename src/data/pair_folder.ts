@@ -16,6 +16,9 @@ import type { View } from "./warp.js";
 export interface PairRun {
   readonly seed: number;
   readonly size: number;
+  /** See `PairShares`. */
+  readonly far: number;
+  readonly poor: number;
   /** Number of photographs, and a hash of their names and sizes. */
   readonly photos: number;
   readonly digest: string;
@@ -23,8 +26,8 @@ export interface PairRun {
 
 const RUN = "pairs.json";
 const TABLE = "train.csv";
-/** Shift in widths of the input view; zoom of ref over input; rotation in degrees; share of sharp blocks; corners in pixels. */
-const COLUMNS = ["file", "photo", "shift", "zoom", "rotation", "sharp", "input", "ref"] as const;
+/** Kind as in views.ts; shift in widths of the input view; zoom of ref over input; rotation in degrees; share of sharp blocks; corners in pixels. */
+const COLUMNS = ["file", "photo", "kind", "refPhoto", "shift", "zoom", "rotation", "sharp", "input", "ref"] as const;
 /** How often the table is written on the way. Pairs that are not in it when the process is killed are made again. */
 const SAVE_MS = 3000;
 
@@ -61,12 +64,13 @@ export class PairFolder {
     return this.#rows.has(file);
   }
 
-  async add(photo: string, { index, views, input, ref }: CutPair): Promise<void> {
+  async add(photo: string, refPhoto: string, { index, views, input, ref }: CutPair): Promise<void> {
     const file = fileName(index);
     await writeFileAtomic(this.#image("input", file), input);
     await writeFileAtomic(this.#image("ref", file), ref);
-    const { shift, zoom, rotation, sharpness } = views;
-    const figures = [shift.toFixed(3), zoom.toFixed(3), rotation.toFixed(2), sharpness.toFixed(2)];
+    const { kind, shift, zoom, rotation, sharpness } = views;
+    const distance = Number.isNaN(shift) ? "" : shift.toFixed(3);
+    const figures = [kind, refPhoto, distance, zoom.toFixed(3), rotation.toFixed(2), sharpness.toFixed(2)];
     this.#rows.set(file, formatCsv([file, photo, ...figures, describe(views.input), describe(views.ref)]));
     if (performance.now() - this.#saved > SAVE_MS) await this.save();
   }
@@ -110,7 +114,9 @@ function checkRun(path: string, text: string, run: PairRun): void {
       "Give a new folder",
     );
   }
-  for (const name of ["seed", "size"] as const)
+  if (before.far === undefined)
+    throw new DataError(`${path} was begun by an earlier version, whose pairs are of one kind`, "Give a new folder");
+  for (const name of ["seed", "size", "far", "poor"] as const)
     if (before[name] !== run[name])
       throw new DataError(
         `${path} was begun with --${name} ${before[name]}, not ${run[name]}`,

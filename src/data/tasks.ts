@@ -39,8 +39,13 @@ export interface Tensors {
   readonly refDown: Float32Array;
 }
 
+/** What the workers make of a batch: its images, and for each sample 1, or 0 where its reference is withheld, [N]. */
+export interface BatchTensors extends Tensors {
+  readonly present: Float32Array;
+}
+
 /** The faults of a check, or the tensors of a batch. */
-export type Result = readonly string[] | Tensors;
+export type Result = readonly string[] | BatchTensors;
 
 export async function handle(task: Task): Promise<{ result: Result; transfer: ArrayBuffer[] }> {
   if (task.kind === "check") return { result: await check(task), transfer: [] };
@@ -66,13 +71,17 @@ async function check({ files }: CheckTask): Promise<string[]> {
   return faults;
 }
 
-export async function makeBatch({ samples, seed, epoch, size, augmentation }: BatchTask): Promise<Tensors> {
+export async function makeBatch({ samples, seed, epoch, size, augmentation }: BatchTask): Promise<BatchTensors> {
   const [large, small] = [3 * size ** 2, 3 * (size / SCALE) ** 2];
   const room = (values: number) => new Float32Array(samples.length * values);
-  const tensors: Tensors = { lr: room(small), hr: room(large), ref: room(large), refDown: room(small) };
+  const tensors = { lr: room(small), hr: room(large), ref: room(large), refDown: room(small), present: room(1) };
+  const { dropReference = 0 } = augmentation;
   for (const [i, { index, pair }] of samples.entries()) {
     const images = [await readImage(pair.hr), await readImage(pair.ref)] as const;
-    const sample = makeSample(images, size, new Random({ seed, epoch, sample: index }), augmentation);
+    const random = new Random({ seed, epoch, sample: index });
+    const sample = makeSample(images, size, random, augmentation);
+    // Drawn last, so that all else is the same whatever the share.
+    tensors.present[i] = random.uniform() < dropReference ? 0 : 1;
     for (const name of ["lr", "hr", "ref", "refDown"] as const) {
       const values = toTensor(sample[name]);
       tensors[name].set(values, i * values.length);

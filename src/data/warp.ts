@@ -17,14 +17,15 @@ export interface View {
   readonly gain: readonly [number, number, number];
 }
 
-/** The view is sampled this much finer than the image, then shrunk by a filter that lets no finer detail through. */
+/**
+ * The view is sampled at least this many times finer than the image, and as finely as the photo, so that no pixel of the
+ * photo is skipped; then a filter shrinks it that removes all finer detail.
+ */
 const SUPERSAMPLING = 2;
-/** Largest number of photo pixels under one of the image for which the samples see every pixel of the photo. */
-export const MAX_SCALE = SUPERSAMPLING;
 
 /** The view as an image of `size`×`size`, 8-bit RGB as `photo`. The corners lie inside the photo. */
 export function renderView(photo: Image, { corners, gamma, gain }: View, size: number): Image {
-  const fine = SUPERSAMPLING * size;
+  const fine = size * Math.max(SUPERSAMPLING, Math.ceil(longestSide(corners) / size));
   const project = homography(corners);
   const samples = createImage(fine, fine, 3, 8);
   for (let y = 0; y < fine; y++) {
@@ -39,6 +40,15 @@ export function renderView(photo: Image, { corners, gamma, gain }: View, size: n
   );
   for (let i = 0; i < image.data.length; i++) image.data[i] = tables[i % 3]![image.data[i]!]!;
   return image;
+}
+
+/** The length of the longest side, in pixels of the photo. */
+export function longestSide(corners: Quad): number {
+  const lengths = corners.map(([x, y], i) => {
+    const [nextX, nextY] = corners[(i + 1) % 4]!;
+    return Math.hypot(nextX - x, nextY - y);
+  });
+  return Math.max(...lengths);
 }
 
 /** The map of the unit square onto the corners (P. Heckbert, "Fundamentals of texture mapping and image warping", 1989, 2.2.3). */

@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../gpu/errors.js";
 import { bicubicResize } from "../graph/ops/bicubic.js";
-import { add, fill } from "../graph/ops/pointwise.js";
+import { add, fill, mul } from "../graph/ops/pointwise.js";
 import { Parameters } from "../graph/trace/parameters.js";
 import { scope, storedAs, type Tensor } from "../graph/trace/tensor.js";
 import { SCALE } from "../image/pairs.js";
@@ -40,6 +40,8 @@ export interface MasaOptions {
   readonly coarseIndex?: Tensor;
   /** LR pixel → position in its block's window, i32 [N·blocks, ky, kx]. */
   readonly fineIndex?: Tensor;
+  /** [N, 1, 1, 1]: 1 for samples with a reference, 0 for those whose decoder gets zeros in its place. Default 1 for all. */
+  readonly present?: Tensor;
   /** `grad` computes most features again: training takes a third of the memory, and more time. Default false. */
   readonly recompute?: boolean;
   /**
@@ -79,7 +81,7 @@ export class Masa {
   /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
   forward({ lr, ref, refDown }: MasaInputs, options: MasaOptions = {}): MasaOutput {
     checkInputs(lr, ref, refDown);
-    const { path = "fused", recompute = false, storage = "f32", probe = () => {} } = options;
+    const { path = "fused", recompute = false, storage = "f32", present, probe = () => {} } = options;
     /** `scope`, where most of the memory goes. */
     const large = <T>(name: string, build: () => T) => scope(name, () => storedAs(storage, build));
     const [height, width] = sides(lr);
@@ -96,10 +98,12 @@ export class Masa {
     const matches = scope("match", () =>
       match({ lr: lrLevels[0], refDown: refDownLevel1 }, geometry, { ...options, path }),
     );
-    const warp = (level: Tensor, scale: 1 | 2 | 4) =>
-      this.config.reference
-        ? extract(level, matches, geometry, scale, path)
-        : fill([lr.shape[0] as number, this.config.channels, scale * height, scale * width], 0);
+    const warp = (level: Tensor, scale: 1 | 2 | 4) => {
+      if (!this.config.reference)
+        return fill([lr.shape[0] as number, this.config.channels, scale * height, scale * width], 0);
+      const found = extract(level, matches, geometry, scale, path);
+      return present ? mul(found, present) : found;
+    };
     const warped: Warped = large("extract", () => ({
       x4: warp(refLevels[0], 4),
       x2: warp(refLevels[1], 2),

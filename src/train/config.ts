@@ -46,6 +46,10 @@ export interface TrainConfig extends MasaConfig {
   readonly augment: boolean;
   /** Epoch from which images are flipped and turned (officially 30). */
   readonly geometryFrom: number;
+  /** Whether image and reference are flipped and turned each by its own draw, as officially, or together. */
+  readonly orient: "each" | "together";
+  /** The share of samples whose reference is withheld: the decoder gets zeros for it. */
+  readonly dropReference: number;
 
   /** Weights to begin with: .pth, .safetensors, or a training checkpoint. */
   readonly init: string | null;
@@ -55,6 +59,8 @@ export interface TrainConfig extends MasaConfig {
   readonly rec: number;
   /** Differences of pixels, of 1, below which the L1 loss is a parabola; 0, as officially, for none. */
   readonly smooth: number;
+  /** Factor of the loss of the colour alone (see `chroma`); 0, as officially, for none. */
+  readonly chroma: number;
   readonly per: number;
   readonly adv: number;
   /** Weights of VGG19, for the perceptual loss. */
@@ -88,6 +94,8 @@ export interface TrainConfig extends MasaConfig {
   readonly epochs: number;
   /** Ends after so many steps, whatever the epoch. */
   readonly steps: number | null;
+  /** Ends after so many steps, with the learning rates of a run that goes on to its last. */
+  readonly stopAt: number | null;
   readonly seed: number;
   readonly workers: number | null;
   readonly checkpointEvery: number;
@@ -122,6 +130,10 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
     help: "test cases to validate with (default: those of the data, else some pairs are held out)",
   },
   steps: { argument: "number", read: optional(count(1)), free: true, help: "end after so many steps" },
+  stopAt: {
+    ...{ argument: "step", read: optional(count(1)), free: true },
+    help: "end here with the schedule of the whole run, to go on with other data or losses by --init",
+  },
   epochs: { argument: "number", read: count(1), free: true, help: "end after so many epochs" },
   batch: { argument: "number", read: count(1), help: "samples in a step" },
   microBatch: {
@@ -149,6 +161,10 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   },
   rec: { argument: "factor", read: number(0), help: "of the L1 loss" },
   smooth: { argument: "difference", read: number(0), help: "of pixels below which the L1 loss is a parabola; 0: none" },
+  chroma: {
+    ...{ argument: "factor", read: number(0) },
+    help: "of a further L1 loss of the colour alone, without which narrow networks add only grey; 0: none",
+  },
   per: { argument: "factor", read: number(0), help: "of the perceptual loss; above 0 it wants --vgg" },
   adv: { argument: "factor", read: number(0), help: "of the adversarial loss" },
   vgg: {
@@ -162,6 +178,14 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   discriminatorBetas: { argument: "pair", read: list(belowOne, 2), help: "of the discriminator's Adam" },
   augment: { argument: "boolean", read: flag, help: "flips, turns, colours, exchange" },
   geometryFrom: { argument: "epoch", read: count(0), help: "from which images are flipped and turned" },
+  orient: {
+    ...{ argument: "how", read: choice("each", "together") },
+    help: "flips and turns: each image its own, as officially, or the pair together",
+  },
+  dropReference: {
+    ...{ argument: "share", read: number(0, 1) },
+    help: "share of samples without a reference, so that the network can enlarge without one, too",
+  },
   channels: { argument: "number", read: count(1), help: "of every layer of the network" },
   encoderBlocks: { argument: "list", read: list(count(0), 3), help: "residual blocks of the encoder's levels" },
   decoderBlocks: { argument: "list", read: list(count(0), 6), help: "of the decoder at L3, L2, L1, ×1, ×2, ×4" },
@@ -196,11 +220,13 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
 export const OFFICIAL: TrainerConfig = {
   ...MASA,
   ...{ validate: null, size: 160, batch: 9, microBatch: null, augment: true, geometryFrom: 30 },
+  ...{ orient: "each", dropReference: 0 },
   ...{
     init: null,
     firstWeights: "official",
     rec: 1,
     smooth: 0,
+    chroma: 0,
     per: 0,
     adv: 0,
     vgg: null,
@@ -209,9 +235,25 @@ export const OFFICIAL: TrainerConfig = {
   },
   ...{ lr: 1e-4, betas: [0.9, 0.999], schedule: "cosine", period: 500, gamma: 0.3, warmup: 0 },
   ...{ discriminatorChannels: 64, discriminatorLr: 1e-4, discriminatorBetas: [0, 0.9] },
-  ...{ clip: null, average: null, recompute: false, maxSkips: 10, epochs: 500, steps: null, seed: 0, workers: null },
+  ...{
+    clip: null,
+    average: null,
+    recompute: false,
+    maxSkips: 10,
+    epochs: 500,
+    steps: null,
+    stopAt: null,
+    seed: 0,
+    workers: null,
+  },
   ...{ checkpointEvery: 500, keep: 3, validateEvery: 500, validateCases: 4 },
 };
+
+/**
+ * Of the narrow presets. The colour's share of the squared error is a few per cent, so this makes its gradient about as large
+ * as the brightness's (docs/results.md).
+ */
+const CHROMA = 8;
 
 /** What `preset` may be: a line of help, and how each differs from the official training. */
 export const PRESETS: Readonly<Record<string, { readonly help: string; readonly changes: Partial<TrainConfig> }>> = {
@@ -221,7 +263,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
     help: "16 channels, most blocks where images are small: an hour or two on a CPU; the weights that are shipped",
     changes: {
       ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 6, 2, 1], size: 96, batch: 4 },
-      ...{ firstWeights: "he", smooth: 0.1 },
+      ...{ firstWeights: "he", smooth: 0.1, chroma: CHROMA, geometryFrom: 0, orient: "together", dropReference: 0.1 },
       ...{ lr: 1e-3, schedule: "anneal", warmup: 50, average: 0.995, steps: 1500 },
       ...{ checkpointEvery: 50, validateEvery: 250 },
     },
@@ -230,8 +272,8 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
     help: "16 channels, a block at each stage, small images: minutes on a CPU",
     changes: {
       ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1], size: 96, batch: 4 },
-      ...{ firstWeights: "he", smooth: 0.1 },
-      ...{ lr: 1e-3, schedule: "constant", warmup: 20, steps: 500, geometryFrom: 0 },
+      ...{ firstWeights: "he", smooth: 0.1, chroma: CHROMA, geometryFrom: 0, orient: "together" },
+      ...{ lr: 1e-3, schedule: "constant", warmup: 20, steps: 500 },
       ...{ checkpointEvery: 100, validateEvery: 100 },
     },
   },
@@ -283,10 +325,10 @@ export function readValue(key: string, value: unknown): unknown {
 /** What each value allows alone and all together do not. */
 function contradictions(config: TrainConfig, known: boolean): string[] {
   if (known) return [];
-  const { data, rec, per, adv, vgg, batch, microBatch, size } = config;
+  const { data, rec, chroma, per, adv, vgg, batch, microBatch, size } = config;
   const faults: string[] = [];
   if (data === undefined) faults.push("data is missing: the folder or pairs.csv with the training pairs");
-  if (rec + per + adv === 0) faults.push("rec, per and adv are 0: there is nothing to train for");
+  if (rec + chroma + per + adv === 0) faults.push("rec, chroma, per and adv are 0: there is nothing to train for");
   if (per > 0 && vgg === null)
     faults.push(`per is ${per}, which wants vgg: the file vgg19-dcbb9e9d.pth of torchvision's VGG19; or set per to 0`);
   if (microBatch !== null && batch % microBatch !== 0)

@@ -3,6 +3,7 @@
  * adversarial loss is relativistic and average (Jolicoeur-Martineau 2019), whose formula the official code uses.
  */
 import { bceWithLogits } from "../graph/ops/bce_with_logits.js";
+import { chroma } from "../graph/ops/chroma.js";
 import { l1Loss } from "../graph/ops/l1_loss.js";
 import { add, scale, sub } from "../graph/ops/pointwise.js";
 import { mean } from "../graph/ops/reduce.js";
@@ -17,9 +18,14 @@ export interface LossFactors {
   readonly rec: number;
   /** Differences of pixels below which the L1 loss is a parabola; 0 (default) for none. */
   readonly smooth?: number;
+  /** Factor of the loss of the colour alone, with the same parabola (see `chroma`); default 0. */
+  readonly chroma?: number;
   readonly per: number;
   readonly adv: number;
 }
+
+/** The generator's losses, in the order of logs. */
+export const GENERATOR_LOSSES = ["rec", "chroma", "per", "adv"] as const;
 
 /** Losses by name, each a tensor of one value. */
 export type Losses = Readonly<Record<string, Tensor>>;
@@ -81,13 +87,15 @@ export function generatorLoss(
     losses.adv = add(relativistic(real, fake, 0), relativistic(fake, real, 1));
     logits.push(real, fake);
   }
-  if (factors.rec > 0) losses.rec = factors.smooth ? smoothL1Loss(sr, hr, factors.smooth) : l1Loss(sr, hr);
+  const distance = (a: Tensor, b: Tensor) => (factors.smooth ? smoothL1Loss(a, b, factors.smooth) : l1Loss(a, b));
+  if (factors.rec > 0) losses.rec = distance(sr, hr);
+  if (factors.chroma) losses.chroma = distance(chroma(sr), chroma(hr));
   if (factors.per > 0 && vgg) {
     features = vgg.forward(sr, { recompute });
     losses.per = l1Loss(features, detach(vgg.forward(hr)));
   }
-  const terms = (["rec", "per", "adv"] as const).flatMap((name) =>
-    losses[name] ? [scale(losses[name], factors[name])] : [],
+  const terms = GENERATOR_LOSSES.flatMap((name) =>
+    losses[name] ? [scale(losses[name], factors[name] as number)] : [],
   );
   return { losses: { ...losses, total: terms.reduce(add) }, logits, features };
 }

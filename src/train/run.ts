@@ -301,8 +301,8 @@ class Run {
   }
 
   get #steps(): number {
-    const { steps, epochs } = this.start.config;
-    return steps ?? epochs * this.loader.stepsPerEpoch;
+    const { steps, stopAt, epochs } = this.start.config;
+    return Math.min(steps ?? epochs * this.loader.stepsPerEpoch, stopAt ?? Number.POSITIVE_INFINITY);
   }
 
   async train(): Promise<TrainSummary> {
@@ -329,17 +329,18 @@ class Run {
   }
 
   #augmentation(epoch: number): Augmentation {
-    const { augment, geometryFrom } = this.start.config;
-    return augment ? { exchange: true, colour: true, geometry: epoch >= geometryFrom } : NO_AUGMENTATION;
+    const { augment, geometryFrom, orient, dropReference } = this.start.config;
+    const changes = { exchange: true, colour: true, geometry: epoch >= geometryFrom, together: orient === "together" };
+    return { ...(augment ? changes : NO_AUGMENTATION), dropReference };
   }
 
   async #trainStep(batch: Batch, began: number): Promise<void> {
     const { config } = this.start;
     const lr = learningRate(config, this.#step, this.loader.stepsPerEpoch);
-    const { lr: low, hr, ref, refDown } = batch;
+    const { lr: low, hr, ref, refDown, present } = batch;
     const profiler = await this.options.profiler?.();
     const { observed: _, ...result } = await this.trainer.step(
-      { lr: low, hr, ref, refDown },
+      { lr: low, hr, ref, refDown, ...(config.dropReference > 0 && { present }) },
       { lr, discriminatorLr: config.discriminatorLr },
       profiler && { profiler },
     );

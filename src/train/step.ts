@@ -3,8 +3,15 @@
 import type { Tensors } from "../data/tasks.js";
 import type { Data } from "../graph/plan/plan.js";
 
-/** The tensors of a step, and perhaps matches from outside. */
-export type StepData = Tensors & { readonly coarseIndex?: Int32Array; readonly fineIndex?: Int32Array };
+/**
+ * The tensors of a step, and perhaps matches from outside. With `dropReference` in the configuration, `present` [N] is needed:
+ * 0 for samples without a reference, else 1.
+ */
+export type StepData = Tensors & {
+  readonly present?: Float32Array;
+  readonly coarseIndex?: Int32Array;
+  readonly fineIndex?: Int32Array;
+};
 
 /** Learning rates of a step. */
 export interface Rates {
@@ -14,7 +21,7 @@ export interface Rates {
 
 /** What a training step computed. */
 export interface StepResult {
-  /** `rec`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`; those that there are. */
+  /** `rec`, `chroma`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`; those that there are. */
   readonly losses: Readonly<Record<string, number>>;
   /** Of the network's gradient, before it is clipped. */
   readonly gradientNorm: number;

@@ -21,7 +21,7 @@ import type { Probe } from "../masa/decoder.js";
 import { Masa } from "../masa/masa.js";
 import type { TrainerConfig } from "./config.js";
 import type { Networks } from "./networks.js";
-import { discriminatorLoss, generatorLoss, type Losses } from "./objective.js";
+import { discriminatorLoss, GENERATOR_LOSSES, generatorLoss, type Losses } from "./objective.js";
 import { readState, type StatePart, writeState } from "./state.js";
 import { type Rates, type StepData, type StepResult, slices } from "./step.js";
 
@@ -96,7 +96,7 @@ export class Trainer {
     readonly options: TrainerOptions,
   ) {
     this.#parts = config.batch / (config.microBatch ?? config.batch);
-    const wanted = (["rec", "per", "adv"] as const).filter((name) => config[name] > 0);
+    const wanted = GENERATOR_LOSSES.filter((name) => config[name] > 0);
     this.#generator = this.#declareSide("generator", [...wanted, "total"], config.betas);
     if (networks.discriminator)
       this.#discriminator = this.#declareSide("discriminator", ["dis"], config.discriminatorBetas);
@@ -194,6 +194,7 @@ export class Trainer {
   #plan(shapes: Readonly<Record<keyof Tensors, Shape>>): void {
     const part = (shape: Shape) => [(shape[0] as number) / this.#parts, ...shape.slice(1)];
     const images: Record<string, InputSpec> = Object.fromEntries(IMAGES.map((name) => [name, part(shapes[name])]));
+    if (this.config.dropReference > 0) images.present = part([shapes.lr[0] as number, 1, 1, 1]);
     for (const [name, shape] of Object.entries(this.options.indices ?? {}))
       images[name] = { shape: part(shape), dtype: "i32" };
     const [adamG, adamD] = [{ adamG: [ADAM_HYPER_LENGTH] }, { adamD: [ADAM_HYPER_LENGTH] }];
@@ -239,10 +240,15 @@ export class Trainer {
     return { ...outputs, ...Object.fromEntries(Object.entries(observed).map(([name, t]) => [OBSERVED + name, t])) };
   }
 
-  #forward({ lr, ref, refDown, coarseIndex, fineIndex }: Inputs): Tensor {
+  #forward({ lr, ref, refDown, present, coarseIndex, fineIndex }: Inputs): Tensor {
     const images = { lr: lr as Tensor, ref: ref as Tensor, refDown: refDown as Tensor };
     const { probe } = this.options;
-    const options = { ...(coarseIndex && { coarseIndex }), ...(fineIndex && { fineIndex }), ...(probe && { probe }) };
+    const options = {
+      ...(present && { present }),
+      ...(coarseIndex && { coarseIndex }),
+      ...(fineIndex && { fineIndex }),
+      ...(probe && { probe }),
+    };
     return this.networks.masa.forward(images, { ...options, recompute: this.config.recompute }).sr;
   }
 

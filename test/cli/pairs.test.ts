@@ -46,7 +46,7 @@ describe("masa pairs", () => {
       expect(pairs.map(({ name }) => name)).to.deep.equal(Array.from({ length: 7 }, (_, i) => `00000${i}.png`));
       await checkPairs(pairs, 64);
       const [header, ...rows] = readFileSync(join(out, "train.csv"), "utf8").trim().split("\n");
-      expect(header).to.match(/^file,photo,shift,/);
+      expect(header).to.match(/^file,photo,kind,refPhoto,shift,/);
       const photoOf = rows.map((row) => row.split(",")[1]);
       expect(photoOf.slice(0, 3).sort()).to.deep.equal(["a.jpg", "b.png", "below/c.png"]);
       expect(photoOf.slice(3, 6)).to.deep.equal(photoOf.slice(0, 3));

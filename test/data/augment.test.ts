@@ -107,6 +107,21 @@ describe("augmentation", () => {
     expect(counts.get("both false")).to.be.above(700);
   });
 
+  it("turns both images the same way when told to turn them together", () => {
+    const [hr, ref] = [noise(1), noise(2)];
+    const ways = [false, true].flatMap((flipY) => [0, 1, 2, 3].map((turns) => ({ flipY, flipX: false, turns })));
+    const plain = trainPair(hr, ref);
+    const seen = new Set<number>();
+    for (const [i, r] of [...samples(100)].entries()) {
+      const sample = makeSample([hr, ref], 32, r, { ...NO_AUGMENTATION, geometry: true, together: true });
+      const way = ways.findIndex((one) => same(sample.hr, orient(hr, one)));
+      seen.add(way);
+      expect(same(sample.ref, orient(ref, ways[way]!)), `${i}`).to.equal(true);
+      expect(same(sample.refDown, orient(plain.refDown, ways[way]!)), `${i}`).to.equal(true);
+    }
+    expect(seen.size).to.equal(8);
+  });
+
   it("cuts windows at one relative place out of larger images, anywhere", () => {
     const [hr, ref] = [noise(1, 40, 36), noise(2, 48, 32)];
     const lefts = new Set<number>();

@@ -69,6 +69,27 @@ describe("loader", () => {
   );
 
   it(
+    "withholds the share of references that it is told to, and changes nothing else",
+    withPairs(async (pairs) => {
+      await using loader = new Loader(pairs, options({ batch: 10 }));
+      const [digests, present] = [[] as string[], [] as number[]];
+      for await (const batch of loader.batches({ epoch: 0, step: 0 }, { ...ALL, dropReference: 0.3 })) {
+        digests.push(digest(batch));
+        present.push(...batch.present);
+        if (digests.length === 40) break;
+      }
+      expect(digests).to.deep.equal(await take(loader, { epoch: 0, step: 0 }, 40));
+      expect(new Set(present)).to.deep.equal(new Set([0, 1]));
+      // Of 400 draws 120 are expected, with a standard deviation of 9.2.
+      expect(present.filter((one) => one === 0).length).to.be.within(84, 156);
+      for await (const batch of loader.batches({ epoch: 0, step: 0 }, ALL)) {
+        expect([...batch.present]).to.deep.equal(new Array(10).fill(1));
+        break;
+      }
+    }),
+  );
+
+  it(
     "gives the same 1,000 batches however long the reading takes",
     withPairs(async (pairs) => {
       await using one = new Loader(pairs, options({ batch: 1, workers: 1 }));

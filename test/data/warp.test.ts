@@ -99,7 +99,7 @@ describe("views", () => {
     expect(sharp.share(box(160, 0, 320))).to.be.within(0.4, 0.6);
     const seen = new Set<string>();
     for (let sample = 0; sample < 50; sample++) {
-      const views = chooseViews(photo, sharp, 96, new Random({ seed: 1, epoch: 0, sample }))!;
+      const views = chooseViews({ photo, sharp }, 96, new Random({ seed: 1, epoch: 0, sample }))!;
       expect(views.sharpness).to.be.at.least(0.6);
       expect(views.shift).to.be.within(0, 0.35);
       expect(Math.abs(views.rotation)).to.be.at.most(16);
@@ -120,8 +120,8 @@ describe("views", () => {
   it("are not found on photos that are blurred or too small", () => {
     const random = new Random({ seed: 1, epoch: 0, sample: 0 });
     const flat = paint(400, 400, (x) => x / 2);
-    expect(chooseViews(flat, new SharpnessMap(flat), 96, random)).to.equal(undefined);
+    expect(chooseViews({ photo: flat, sharp: new SharpnessMap(flat) }, 96, random)).to.equal(undefined);
     const small = noise(1, 100, 400);
-    expect(chooseViews(small, new SharpnessMap(small), 96, random)).to.equal(undefined);
+    expect(chooseViews({ photo: small, sharp: new SharpnessMap(small) }, 96, random)).to.equal(undefined);
   });
 });

@@ -23,6 +23,9 @@ describe("training configuration", () => {
     expect({ betas, discriminatorBetas }).to.deep.equal({ betas: [0.9, 0.999], discriminatorBetas: [0, 0.9] });
     expect({ rec, per, adv }).to.deep.equal({ rec: 1, per: 0, adv: 0 });
     expect(trainConfig({ data: "pairs", preset: "masa", vgg: "w" })).to.include({ rec: 1, per: 1, adv: 5e-3 });
+    const official = { smooth: 0, chroma: 0, dropReference: 0, orient: "each", geometryFrom: 30 };
+    for (const preset of ["masa-rec", "masa"])
+      expect(trainConfig({ data: "pairs", preset, vgg: "w" })).to.include(official);
   });
 
   it("has presets that can be meant, each changed by what is given", () => {
@@ -52,6 +55,9 @@ describe("training configuration", () => {
     ["a choice that there is not", { schedule: "linear" }, "cosine or anneal or constant or step is wanted"],
     ["a module that there is not", { adaptation: "SAM" }, "sam or spade or adain or none is wanted"],
     ["first weights that there are not", { firstWeights: "random" }, "official or he is wanted"],
+    ["a factor below 0", { chroma: -1 }, "chroma is -1; a number of at least 0 is wanted"],
+    ["a share above 1", { dropReference: 1.5 }, "dropReference is 1.5; a number from 0 to 1 is wanted"],
+    ["a way to turn that there is not", { orient: "both" }, "each or together is wanted"],
     ["a width below 0", { smooth: -1 }, "smooth is -1; a number of at least 0 is wanted"],
     ["a layer that VGG19 has not", { vggLayer: "conv1_3" }, "a layer of VGG19, as conv5_4 or relu5_1 is wanted"],
     ["a preset that there is not", { preset: "huge" }, 'preset is "huge"; there are masa-rec, masa, small, tiny'],
@@ -77,8 +83,10 @@ describe("training configuration", () => {
     expect(resumedConfig(saved, { steps: 20, workers: 1 })).to.deep.equal({ ...saved, steps: 20, workers: 1 });
     expect(resumedConfig(saved, { preset: "tiny", lr: 3e-3 })).to.deep.equal(saved);
     // A run of an earlier version has no word of what this one can choose.
-    const { adaptation: _, ...earlier } = saved;
-    expect(resumedConfig(earlier as typeof saved, { preset: "tiny" })).to.deep.equal(saved);
+    const { adaptation: _, chroma, dropReference, orient, ...earlier } = saved;
+    const official = { chroma: 0, dropReference: 0, orient: "each" };
+    expect(resumedConfig(earlier as typeof saved, { preset: "tiny" })).to.deep.equal({ ...saved, ...official });
+    expect(resumedConfig({ ...saved, chroma, dropReference, orient }, { preset: "tiny" })).to.deep.equal(saved);
     expect(() => resumedConfig(saved, { lr: 1e-3 })).to.throw(ConfigError, "the run was begun with lr 0.003");
     expect(() => resumedConfig(saved, { preset: "masa-rec" })).to.throw(
       ConfigError,

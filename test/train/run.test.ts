@@ -24,6 +24,9 @@ const RUNS: Readonly<Record<string, TrainChanges>> = {
   },
   "in micro-batches": { microBatch: 1, recompute: true },
   "with a discriminator": { adv: 0.01 },
+  "with a loss of colour, samples without a reference and pairs that turn together": {
+    ...{ chroma: 4, smooth: 0.1, dropReference: 0.5, orient: "together" },
+  },
 };
 
 describe("training run", () => {
@@ -77,6 +80,17 @@ describe("training run", () => {
       "best.safetensors",
       "step-00000008.safetensors",
     ]);
+  });
+
+  it("stops early with the learning rates of the whole run, and can go on to its end", async () => {
+    const wanted: TrainChanges = { data, steps: 6, schedule: "anneal" };
+    const whole = await run(device, at("whole"), wanted);
+    const { step } = await run(device, at("cut"), { ...wanted, stopAt: 4 });
+    expect(step).to.equal(4);
+    const rates = async (out: string) => (await figuresOf(at(out))).flatMap(({ lr }) => (lr === undefined ? [] : [lr]));
+    expect(await rates("cut")).to.deep.equal((await rates("whole")).slice(0, 4));
+    const { checkpoint } = await run(device, at("cut"), { stopAt: null }, { resume: true });
+    expect(await digestOf(checkpoint)).to.equal(await digestOf(whole.checkpoint));
   });
 
   it("tells its steps, epochs, checkpoints and validations", async () => {

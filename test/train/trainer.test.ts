@@ -204,6 +204,34 @@ describe("trainer", () => {
     expect(both.losses.total).to.equal(both.losses.adv);
   });
 
+  it("adds the loss of the colour", async () => {
+    const [{ losses }] = (await run({ chroma: 4, smooth: 0.1 }, [data(4)])).steps as [StepResult];
+    expect(Object.keys(losses)).to.deep.equal(["rec", "chroma", "total"]);
+    expect(losses.total).to.be.closeTo(losses.rec! + 4 * losses.chroma!, 1e-6);
+    expect(losses.chroma).to.be.above(0);
+  });
+
+  it("lets samples without a reference see nothing of it", async () => {
+    const changes = { dropReference: 0.5 };
+    const some = { ...data(4), present: Float32Array.of(1, 0, 1, 0) };
+    const length = some.ref.length / 4;
+    const altered = (samples: readonly number[]) => {
+      const ref = some.ref.map((value, i) => (samples.includes(Math.floor(i / length)) ? 1 - value : value));
+      return { ...some, ref };
+    };
+    const gradients = ({ tensors }: Outcome) =>
+      [...tensors].filter(([name]) => /^adam\/generator\/decoder.*\/exp_avg$/.test(name));
+    const [plain, unseen, seen] = [
+      await run(changes, [some]),
+      await run(changes, [altered([1, 3])]),
+      await run(changes, [altered([0])]),
+    ];
+    expect(unseen.steps[0]!.losses).to.deep.equal(plain.steps[0]!.losses);
+    for (const [name, values] of gradients(plain)) expect(unseen.tensors.get(name), name).to.deep.equal(values);
+    expect(seen.steps[0]!.losses).not.to.deep.equal(plain.steps[0]!.losses);
+    for (const values of plain.tensors.values()) expect(values.every(Number.isFinite)).to.equal(true);
+  });
+
   it("takes no state of another network", async () => {
     const gpu = await testDevice();
     const config = trainConfig({ data: "none", batch: 1, size: SIZE, ...SMALL });

@@ -5,6 +5,7 @@ export * from "./batch_norm.js";
 export * from "./bce_with_logits.js";
 export * from "./bicubic.js";
 export * from "./bilinear.js";
+export * from "./chroma.js";
 export * from "./coarse_match.js";
 export * from "./concat.js";
 export * from "./conv_transpose2d.js";
