@@ -59,7 +59,7 @@ async function explainFiles(signal: AbortSignal, options: Options): Promise<void
   const { explained } = await import("../reproduce/explain.js");
   const { writeResult } = await import("../reproduce/write.js");
   const lr = await readImage(options.lr);
-  const refs = await Promise.all(options.ref.map(readImage));
+  const refs = await Promise.all(options.ref.map((path) => readImage(path)));
   const hr = options.hr ? await readImage(options.hr) : undefined;
   if (hr && (hr.width !== 4 * lr.width || hr.height !== 4 * lr.height))
     throw new ImageError(

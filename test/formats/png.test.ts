@@ -1,8 +1,12 @@
+import { constants, deflateRawSync } from "node:zlib";
 import { expect } from "chai";
+import { toSharp } from "../../src/files/images.js";
 import * as node from "../../src/files/png.js";
 import { decodePng, encodePng } from "../../src/formats/png.js";
+import { passesOf } from "../../src/formats/png_structure.js";
 import { ImageError } from "../../src/image/errors.js";
 import { createImage } from "../../src/image/image.js";
+import { caseBytes } from "../cases.js";
 import { failure, fillNoise, goldenBytes } from "../files/golden.js";
 import { chunk, png } from "../files/made_png.js";
 
@@ -46,14 +50,114 @@ describe("PNG without Node", () => {
   const DAMAGED: readonly [what: string, bytes: Uint8Array][] = [
     ["its beginning alone", whole.subarray(0, 10)],
     ["half of it", whole.subarray(0, whole.length / 2)],
-    ["a flipped bit in its pixels", changed(whole.length / 2)],
+    ["a flipped bit in its pixels", changed(Math.floor(whole.length / 2))],
     ["a flipped bit in its header", changed(18)],
     ["too few pixels", png(4, 4, 8, 0, lines([1, 2, 3, 4], [1, 2, 3, 4]))],
     ["a palette's entry that is none", png(1, 1, 8, 3, lines([3]), PALETTE)],
     ["no palette", png(1, 1, 8, 3, lines([0]))],
+    ["more pixels than its header says", png(1, 1, 8, 0, new Array(1e6).fill(0))],
+    ["an unknown critical part", png(1, 1, 8, 0, [0, 7], { QQQQ: [] })],
+    ["Apple's beginning", caseBytes("cgbi.png")],
+    ["transparency of the wrong length", png(1, 1, 8, 0, [0, 7], { tRNS: [1] })],
     ["no pixels", new Uint8Array(Buffer.concat([whole.subarray(0, 33), chunk("IEND", Buffer.alloc(0))]))],
     ["a size beyond all memory", png(2 ** 20, 2 ** 20, 8, 0, [])],
   ];
   for (const [what, bytes] of DAMAGED)
-    it(`refuses a file with ${what}`, () => failure(() => decodePng(bytes, "b.png"), ImageError, /^b\.png is a /));
+    it(`refuses a file with ${what}, as Node's does`, async () => {
+      await failure(() => decodePng(bytes, "b.png"), ImageError, /^b\.png is a /);
+      await failure(() => node.decodePng(bytes, "b.png"), ImageError, /^b\.png is a /);
+    });
+
+  it("decodes interlaced files of every kind as Node's does", () => {
+    const kinds = [
+      [0, 1],
+      [0, 2],
+      [0, 4],
+      [0, 8],
+      [0, 16],
+      [2, 8],
+      [2, 16],
+      [3, 1],
+      [3, 2],
+      [3, 4],
+      [3, 8],
+      [4, 8],
+      [4, 16],
+      [6, 8],
+      [6, 16],
+    ]; // prettier-ignore
+    for (const [colourType = 0, depth = 0] of kinds)
+      for (const [width = 0, height = 0] of [
+        [1, 1],
+        [3, 1],
+        [5, 9],
+        [8, 8],
+        [17, 13],
+      ]) {
+        const made = interlacedNoise(width, height, depth, colourType);
+        expect(decodePng(made, "a"), `${colourType} ${depth} ${width}×${height}`).to.deep.equal(
+          node.decodePng(made, "a"),
+        );
+      }
+  });
+
+  it("undoes every filter as Node's does", async () => {
+    const image = fillNoise(createImage(20, 11, 3, 16), 4);
+    const filtered = await toSharp(image).png({ adaptiveFiltering: true }).toBuffer();
+    expect(decodePng(filtered, "a")).to.deep.equal(image);
+    const made = png(
+      7,
+      5,
+      8,
+      6,
+      [0, 1, 2, 3, 4].flatMap((filter) => [filter, ...bytesOf(28, filter)]),
+    );
+    expect(decodePng(made, "a")).to.deep.equal(node.decodePng(made, "a"));
+  });
+
+  it("refuses an image of one pixel that inflates to a gigabyte, in little memory", async () => {
+    const bomb = oneGigabyte();
+    const before = process.memoryUsage().arrayBuffers;
+    const error = await failure(() => decodePng(bomb, "b.png"), ImageError, /more than 2 bytes of data/);
+    expect(error.message).to.match(/^b\.png is a damaged PNG/);
+    expect(process.memoryUsage().arrayBuffers - before).to.be.below(2 ** 26);
+  });
+
+  it("reads the files that once differed as Node does", () => {
+    for (const [name, values] of [
+      ["interlaced", [0, 255, 255]],
+      ["plte", [1, 2, 3]],
+    ] as const) {
+      const image = decodePng(caseBytes(`web-png/${name}.png`), name);
+      expect([...image.data]).to.deep.equal(values);
+      expect(image).to.deep.equal(node.decodePng(caseBytes(`web-png/${name}.png`), name));
+    }
+  });
+
+  it("refuses a critical chunk that it does not know", () =>
+    failure(
+      () => decodePng(caseBytes("web-png/unknown_critical.png"), "u"),
+      ImageError,
+      /^u is a PNG with the unknown part ABCD/,
+    ));
 });
+
+const bytesOf = (count: number, seed: number) => [...fillNoise(createImage(count, 1, 1, 8), seed).data];
+
+function interlacedNoise(width: number, height: number, depth: number, colourType: number): Uint8Array {
+  const header = { width, height, depth, colourType, samples: [1, 0, 3, 1, 2, 0, 4][colourType]!, interlaced: true };
+  const scanLines = passesOf(header).flatMap(({ rows, stride }) =>
+    Array.from({ length: rows }, (_, row) => [row % 5, ...bytesOf(stride, row + stride)]).flat(),
+  );
+  const PLTE = Array.from({ length: 3 * 2 ** Math.min(depth, 8) }, (_, i) => (7 * i) % 256);
+  return png(width, height, depth, colourType, scanLines, colourType === 3 ? { PLTE } : {}, 1);
+}
+
+/** A PNG of 1×1 pixel whose compressed data are a gigabyte of zeros. */
+function oneGigabyte(): Uint8Array {
+  const megabyte = Buffer.alloc(2 ** 20);
+  const deflate = deflateRawSync(megabyte, { finishFlush: constants.Z_SYNC_FLUSH });
+  const data = Buffer.concat([Buffer.from([0x78, 0x9c]), ...Array.from({ length: 1024 }, () => deflate)]);
+  const whole = png(1, 1, 8, 0, []);
+  return new Uint8Array(Buffer.concat([whole.subarray(0, 33), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]));
+}

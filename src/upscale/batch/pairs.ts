@@ -39,7 +39,7 @@ export interface PairImages {
 /** Reads the images. Throws `ImageError`, also where `hr` is not four times as wide and high as `lr`. */
 export async function readPair(files: PairFiles): Promise<PairImages> {
   const lr = await readImage(files.lr);
-  const refs = await Promise.all(files.refs.map(readImage));
+  const refs = await Promise.all(files.refs.map((path) => readImage(path)));
   const hr = files.hr === undefined ? undefined : await readImage(files.hr);
   const [width, height] = [SCALE * lr.width, SCALE * lr.height];
   if (hr && (hr.width !== width || hr.height !== height))
