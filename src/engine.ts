@@ -67,6 +67,7 @@ export { gmsd } from "./image/gmsd.js";
 export { type BitDepth, type Channels, createImage, type Image } from "./image/image.js";
 export { psnr, psnrCbCr, psnrY, ssim, ssimY } from "./image/metrics.js";
 export { resizeBicubic } from "./image/resize.js";
+export { flatten, resizeVisible } from "./image/transparency.js";
 export type { Box } from "./image/zoom.js";
 export {
   type Choice,

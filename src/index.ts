@@ -24,7 +24,8 @@ export {
 } from "./evaluate/evaluate.js";
 export type { BicubicScores, ImageScores, Scores } from "./evaluate/scores.js";
 export { OutputError } from "./files/errors.js";
-export { readImage, writeImage } from "./files/images.js";
+export { type ReadOptions, readImage, type WriteOptions, writeImage } from "./files/images.js";
+export { type Metadata, readMetadata } from "./files/metadata.js";
 export { writeStateDict } from "./files/pytorch.js";
 export { readSafetensors, writeSafetensors } from "./files/safetensors.js";
 export { comparisonSheet, type Panel } from "./files/sheet.js";

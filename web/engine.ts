@@ -10,7 +10,7 @@ import {
   pngFile,
   psnrY,
   readImage,
-  resizeBicubic,
+  resizeVisible,
   similarityMap,
   tintedBlocks,
   tintedReference,
@@ -123,7 +123,7 @@ export class Engine {
     const result = await this.#upscaler.upscale({ lr, refs }, watch);
     const seconds = (performance.now() - started) / 1000;
     const { image } = result;
-    const bicubic = resizeBicubic(lr, image.width, image.height);
+    const bicubic = resizeVisible(lr, image.width, image.height);
     const psnr = truth && { image: psnrY(image, truth), bicubic: psnrY(bicubic, truth) };
     return { ...result, bicubic, seconds, bytes: device.memory().bytes, psnr };
   }

@@ -23,14 +23,14 @@ export interface UpscaleArguments {
 export async function upscaleFiles(options: UpscaleArguments, signal: AbortSignal): Promise<void> {
   const { readPair } = await import("../upscale/batch/pairs.js");
   const { writeImage } = await import("../files/images.js");
-  const { resizeBicubic } = await import("../image/resize.js");
+  const { resizeVisible } = await import("../image/transparency.js");
   await checkOutputs(options);
   const { lr, refs, hr } = await readPair({ ...options, refs: options.ref });
 
   const started = performance.now();
   const { image, matched, blocks, similarity } = await enlarge(lr, refs, options, signal);
   const time = formatDuration(performance.now() - started);
-  const bicubic = resizeBicubic(lr, image.width, image.height);
+  const bicubic = resizeVisible(lr, image.width, image.height);
   signal.throwIfAborted();
   await writeImage(options.out, image);
   if (options.compare) {

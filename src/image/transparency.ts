@@ -1,6 +1,7 @@
 /** Colours of transparent pixels, which nobody sees but a filter does. */
 import { ImageError } from "./errors.js";
-import { createImage, type Image, maxValue, splitAlpha } from "./image.js";
+import { createImage, type Image, maxValue, mergeAlpha, splitAlpha } from "./image.js";
+import { resizeBicubic } from "./resize.js";
 
 /**
  * The image without alpha, grey or RGB, in which fully transparent pixels have the mean colour of the visible ones next to
@@ -40,6 +41,13 @@ function nearby(i: number, width: number, height: number): number[] {
     for (let u = Math.max(0, x - 1); u <= Math.min(width - 1, x + 1); u++)
       if (u !== x || v !== y) pixels.push(v * width + u);
   return pixels;
+}
+
+/** `resizeBicubic` by what is seen: colours hidden under transparent pixels do not bleed into visible ones. */
+export function resizeVisible(image: Image, width: number, height: number): Image {
+  const { alpha } = splitAlpha(image);
+  const colour = resizeBicubic(visibleColour(image), width, height);
+  return alpha ? mergeAlpha(colour, resizeBicubic(alpha, width, height)) : colour;
 }
 
 /** Red, green and blue, 0 to 255. */

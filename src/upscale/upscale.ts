@@ -21,6 +21,7 @@ import {
 } from "../image/image.js";
 import { downscale, padCentred, padEnd, REF_MULTIPLE, SCALE, stackReferences } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
+import { visibleColour } from "../image/transparency.js";
 import type { FloatStorage, Shape } from "../kernels/kernel.js";
 import { MASA } from "../masa/config.js";
 import { type MatchGeometry, matchGeometry } from "../masa/geometry.js";
@@ -101,13 +102,13 @@ export interface PreparedPair {
 }
 
 /**
- * Pads `lr` on all sides to whole blocks of `blockSize` and to multiples of 4 (two halvings in the encoder), brings the
- * references into one image, and shrinks that.
+ * Gives transparent pixels the colours of visible ones, pads `lr` on all sides to whole blocks of `blockSize` and to
+ * multiples of 4 (two halvings in the encoder), brings the references into one image, and shrinks that.
  */
 export function preparePair({ lr, refs }: UpscaleRequest, blockSize = MASA.blockSize): PreparedPair {
   if (refs.length === 0) throw new ImageError("there is no reference image", "Give at least one");
   const multiple = [1, 2, 4].map((factor) => factor * blockSize).find((side) => side % 4 === 0) as number;
-  const { image, padding } = padCentred(toRgb(lr), multiple);
+  const { image, padding } = padCentred(toRgb(visibleColour(lr)), multiple);
   const ref = stack(refs);
   const window = { left: padding.left, top: padding.top, width: lr.width, height: lr.height };
   return { lr: image, ref, refDown: downscale(ref), window };
@@ -116,7 +117,7 @@ export function preparePair({ lr, refs }: UpscaleRequest, blockSize = MASA.block
 /** One reference as it is; several of one depth, centred in the smallest canvas that holds each, below one another. */
 function stack(refs: readonly Image[]): Image {
   const depth = refs.some(({ bitDepth }) => bitDepth === 16) ? 16 : 8;
-  const images = refs.map((ref) => padReference(toBitDepth(toRgb(ref), depth)));
+  const images = refs.map((ref) => padReference(toBitDepth(toRgb(visibleColour(ref)), depth)));
   if (images.length === 1) return images[0] as Image;
   const side = (of: (image: Image) => number) => Math.max(...images.map(of));
   return stackReferences(

@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import { ImageError } from "../../src/image/errors.js";
 import { createImage } from "../../src/image/image.js";
-import { flatten, parseColour, visibleColour } from "../../src/image/transparency.js";
+import { flatten, parseColour, resizeVisible, visibleColour } from "../../src/image/transparency.js";
 
 describe("transparency", () => {
+  const white = [255, 255, 255, 255];
+
   it("fills hidden colours from the visible ones, outwards", () => {
     const hidden = [9, 9, 9, 0];
     const row = createImage(
@@ -38,6 +40,15 @@ describe("transparency", () => {
     const opaque = createImage(1, 1, 3, 8, Uint8Array.of(1, 2, 3));
     expect(visibleColour(opaque)).to.equal(opaque);
     expect([...visibleColour(createImage(2, 2, 2, 8)).data]).to.deep.equal([128, 128, 128, 128]);
+  });
+
+  it("resizes what is seen: white beside transparent black stays white", () => {
+    const image = createImage(4, 1, 4, 8, Uint8Array.from([...white, ...white, 0, 0, 0, 0, 0, 0, 0, 0]));
+    const large = resizeVisible(image, 16, 4);
+    expect(large.channels).to.equal(4);
+    for (let i = 0; i < 64; i++) expect([...large.data.slice(4 * i, 4 * i + 3)]).to.deep.equal([255, 255, 255]);
+    expect(large.data[3]).to.equal(255);
+    expect(large.data[63]).to.equal(0);
   });
 
   it("lays an image on a ground", () => {

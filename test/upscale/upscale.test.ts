@@ -32,6 +32,20 @@ describe("preparePair", () => {
     expect(preparePair({ lr: picture(13, 9), refs: [picture(50, 33)] }, 6).lr.width).to.equal(24);
   });
 
+  it("does not see colours hidden under transparent pixels, in LR and in references", () => {
+    const hidden = (value: number) => {
+      const image = createImage(40, 36, 4, 8);
+      for (let i = 0; i < 40 * 36; i++) {
+        const shown = i % 40 > 17;
+        image.data.set(shown ? [i % 256, 7, 200, 1 + (i % 255)] : [value, value, value, 0], 4 * i);
+      }
+      return image;
+    };
+    expect(preparePair({ lr: hidden(0), refs: [hidden(0)] })).to.deep.equal(
+      preparePair({ lr: hidden(255), refs: [hidden(90)] }),
+    );
+  });
+
   it("stacks several references of different sizes and depths", () => {
     const { ref } = preparePair({ lr: picture(8, 8), refs: [picture(50, 33), picture(20, 70, 1, 16)] });
     expect([ref.width, ref.height, ref.bitDepth, ref.channels]).to.deep.equal([64, 160, 16, 3]);

@@ -17,6 +17,9 @@ import { ImageError } from "../../image/errors.js";
 import type { Image } from "../../image/image.js";
 import { SCALE } from "../../image/pairs.js";
 
+/** Most pixels of an image to be enlarged: its result has 2²⁸. */
+const MAX_LR_PIXELS = 2 ** 24;
+
 /** The files of one image to be enlarged. */
 export interface PairFiles {
   readonly lr: string;
@@ -38,7 +41,7 @@ export interface PairImages {
 
 /** Reads the images. Throws `ImageError`, also where `hr` is not four times as wide and high as `lr`. */
 export async function readPair(files: PairFiles): Promise<PairImages> {
-  const lr = await readImage(files.lr);
+  const lr = await readImage(files.lr, { maxPixels: MAX_LR_PIXELS });
   const refs = await Promise.all(files.refs.map((path) => readImage(path)));
   const hr = files.hr === undefined ? undefined : await readImage(files.hr);
   const [width, height] = [SCALE * lr.width, SCALE * lr.height];

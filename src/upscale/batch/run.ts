@@ -12,7 +12,7 @@ import { readImage, writeImage } from "../../files/images.js";
 import { NoAdapterError } from "../../gpu/errors.js";
 import type { Image } from "../../image/image.js";
 import { psnrY, SSIM_WINDOW, ssimY } from "../../image/metrics.js";
-import { resizeBicubic } from "../../image/resize.js";
+import { resizeVisible } from "../../image/transparency.js";
 import type { UpscaleResult, Upscaler } from "../upscale.js";
 import { type BatchPair, checkResults, type PairImages, readPair } from "./pairs.js";
 import { Results, type Row } from "./results.js";
@@ -184,7 +184,7 @@ function concernsOnePair(error: unknown): error is Error {
 
 function measure(image: Image, { lr, hr }: PairImages): Partial<Row> {
   if (!hr) return {};
-  const bicubic = resizeBicubic(lr, hr.width, hr.height);
+  const bicubic = resizeVisible(lr, hr.width, hr.height);
   const [psnr, bicubicPsnr] = [image, bicubic].map((one) => rounded(psnrY(one, hr), 4));
   if (Math.min(hr.width, hr.height) < SSIM_WINDOW) return { psnr, bicubic_psnr: bicubicPsnr };
   const [ssim, bicubicSsim] = [image, bicubic].map((one) => rounded(ssimY(one, hr), 6));
