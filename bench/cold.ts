@@ -118,7 +118,7 @@ async function firstDispatch(device: Device, pipeline: Pipeline): Promise<() => 
   return async () => {
     await device.submit([{ commands: [command] }]);
     await device.finish();
-    for (const buffer of buffers) buffer.destroy();
+    for (const buffer of buffers) buffer.dispose();
   };
 }
 

@@ -58,7 +58,7 @@ export async function measure(device: Device, cases: readonly Case[], options: M
     return runners.map((runner) => runner.result());
   } finally {
     for (const runner of runners) runner.dispose();
-    timestamps?.destroy();
+    timestamps?.dispose();
   }
 }
 

@@ -58,7 +58,7 @@ export async function compareKernels(
     }));
   } finally {
     for (const runner of runners.flat()) runner.dispose();
-    for (const clock of clocks) clock?.destroy();
+    for (const clock of clocks) clock?.dispose();
   }
 }
 

@@ -162,7 +162,7 @@ async function grow(device: Device, subject: Subject, { rounds, signal, onStep }
     });
   } finally {
     for (const { ready } of points.values()) ready.dispose();
-    profiler.destroy();
+    profiler.dispose();
   }
 }
 

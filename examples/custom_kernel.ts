@@ -52,7 +52,7 @@ const step = await compile(device, { x: [5] }, ({ x }) => {
 });
 const x = Float32Array.of(-2, -0.5, 0, 1, 3);
 const { y, dx } = await step.run({ x });
-device.close();
+device.dispose();
 
 const text = (values: ArrayLike<number>) => Array.from(values, (value) => value.toFixed(4)).join(" ");
 const root = Array.from(x, (value) => Math.sqrt(value ** 2 + 0.25));

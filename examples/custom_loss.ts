@@ -62,4 +62,4 @@ for (let t = 1; t <= Number(steps); t++) {
   const { l1, edge } = await step.run({ lr, ref, refDown, hr, hyper });
   process.stdout.write(`step ${t}: L1 ${l1[0]?.toFixed(4)}, edges ${edge[0]?.toFixed(4)}\n`);
 }
-device.close();
+device.dispose();

@@ -21,5 +21,5 @@ const { step, best, checkpoint } = await train(device, {
       `PSNR-Y ${mean.psnr.toFixed(2)} dB, bicubic ${mean.bicubicPsnr.toFixed(2)} dB, pictures in ${sheet}\n`,
     ),
 });
-device.close();
+device.dispose();
 process.stdout.write(`${step} steps, best ${best?.psnr.toFixed(2)} dB; weights: ${checkpoint}\n`);

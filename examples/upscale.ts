@@ -6,5 +6,5 @@ const device = await openDevice();
 const masa = await loadMasa(device, weights);
 const { image, similarity } = await upscale(device, masa, { lr: await readImage(lr), refs: [await readImage(ref)] });
 await writeImage(out, image);
-device.close();
+device.dispose();
 process.stdout.write(`${image.width}×${image.height}, mean similarity with the reference ${similarity.toFixed(3)}\n`);

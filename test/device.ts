@@ -11,5 +11,5 @@ export function testDevice(): Promise<Device> {
 }
 
 after(async () => {
-  (await device)?.close();
+  (await device)?.dispose();
 });

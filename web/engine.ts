@@ -76,7 +76,7 @@ export class Engine {
     try {
       this.#device?.check();
     } catch {
-      this.#device?.close();
+      this.#device?.dispose();
       this.#device = undefined;
       this.#upscaler = undefined;
     }

@@ -1,6 +1,6 @@
 /** `navigator.gpu` for libraries written for browsers: the same Dawn as ours, on the same adapter, polled at the same pace. */
 import { globals } from "webgpu";
-import { type AdapterInfo, describeAdapter } from "../../src/gpu/device.js";
+import { type AdapterInfo, describeAdapter } from "../../src/gpu/adapter.js";
 import { nodePlatform } from "../../src/platform/node.js";
 
 export interface OfferedGpu {

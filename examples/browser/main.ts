@@ -22,7 +22,7 @@ form.addEventListener("submit", async (event) => {
     );
     document.querySelector<HTMLImageElement>("#result")!.src = URL.createObjectURL(pngFile(image));
     status.textContent = `${image.width}×${image.height}, similarity ${similarity.toFixed(3)}, on ${device.info.name}`;
-    device.close();
+    device.dispose();
   } catch (error) {
     status.textContent = String(error); // says what is wrong, and what to do
   }

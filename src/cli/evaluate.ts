@@ -275,7 +275,7 @@ async function run(
     return { adapter: device.info.name, results };
   } finally {
     clearStatus();
-    device.close();
+    device.dispose();
   }
 }
 

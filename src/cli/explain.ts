@@ -109,7 +109,7 @@ async function run(
     return { explanation, adapter: device.info.name, network: about };
   } finally {
     progress.stop();
-    device.close();
+    device.dispose();
   }
 }
 

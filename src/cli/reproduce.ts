@@ -154,7 +154,7 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
     print(`all      ${join(out, "index.html")}`);
   } finally {
     clearStatus();
-    device.close();
+    device.dispose();
   }
 }
 

@@ -124,7 +124,7 @@ async function trainFiles(signal: AbortSignal, options: Options): Promise<void> 
     signal.throwIfAborted();
   } finally {
     display.stop();
-    device.close();
+    device.dispose();
   }
 }
 

@@ -97,7 +97,7 @@ async function tuneAdapter(options: Options, signal: AbortSignal): Promise<void>
     if (tuned.length > 0) print(`kept in ${path}`);
     signal.throwIfAborted();
   } finally {
-    device.close();
+    device.dispose();
   }
 }
 

@@ -84,7 +84,7 @@ async function openUpscaler(
       await tuneFirst(device, upscaleChoices(device, masa, await readPair(first), storage), tune, signal);
     return new Upscaler(device, masa, { storage });
   } catch (error) {
-    device.close();
+    device.dispose();
     throw error;
   }
 }

@@ -94,7 +94,7 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
     return result;
   } finally {
     progress.stop();
-    device.close();
+    device.dispose();
   }
 }
 

@@ -62,11 +62,11 @@ export async function runCases(set: GoldenSet, cases: readonly GoldenCase[], run
       results.push(result);
       run.onResult?.(result);
       if (!lost) continue;
-      device.close();
+      device.dispose();
       device = await run.open();
     }
   } finally {
-    device.close();
+    device.dispose();
   }
   return results;
 }

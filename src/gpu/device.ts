@@ -4,17 +4,30 @@
  * WebGPU reports most failures late and elsewhere (error scopes, events, a `lost` promise); here every one of them
  * fails the call that caused it, and after a loss every further call fails.
  */
+import { ArgumentError } from "../errors.js";
+import {
+  type AdapterInfo,
+  describeAdapter,
+  type Feature,
+  featuresOf,
+  type LimitName,
+  type Limits,
+  limitsOf,
+  requestAdapter,
+} from "./adapter.js";
 import {
   DeviceLostError,
   formatBytes,
   type GpuError,
   LimitError,
-  NoAdapterError,
   OutOfGpuMemoryError,
   ValidationError,
 } from "./errors.js";
 import { compilePipeline, type Pipeline, type PipelineSpec, pipelineKey } from "./pipeline.js";
+import "./disposable.js";
 import type { Timestamps } from "./timestamps.js";
+
+export type { AdapterInfo, Limits } from "./adapter.js";
 
 /** What the host gives the runtime: a browser page and Node differ only in this. */
 export interface Platform {
@@ -35,48 +48,20 @@ export interface DeviceOptions {
   powerPreference?: GPUPowerPreference | undefined;
   /** Limits to ask for instead of the adapter's own: to test the path of a smaller GPU. */
   limits?: Partial<Record<LimitName, number>> | undefined;
-  /** Most bytes of GPU memory this device may hold; without it only the driver limits them. */
+  /** Most bytes of GPU memory that this device may hold, above 0. Default: what the driver allows. */
   memoryLimit?: number | undefined;
 }
 
-const LIMITS = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxUniformBufferBindingSize",
-  "maxStorageBuffersPerShaderStage",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupSizeY",
-  "maxComputeWorkgroupSizeZ",
-  "maxComputeWorkgroupsPerDimension",
-] as const;
-export type LimitName = (typeof LIMITS)[number];
-/** The limits of WebGPU that matter to kernels, as the device has them. */
-export type Limits = Readonly<Record<LimitName, number>>;
-
-const FEATURES = ["timestamp-query", "subgroups", "shader-f16"] as const;
-export type Feature = (typeof FEATURES)[number];
-
-/** What an adapter tells of itself. */
-export interface AdapterInfo {
-  readonly name: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly description: string;
-  /** The adapter computes on the CPU (lavapipe, SwiftShader, WARP). */
-  readonly software: boolean;
-  /** Fewest threads of a subgroup. */
-  readonly subgroupMinSize: number;
-}
-
-/** A buffer that the device accounts for. `destroy()` gives its bytes back; twice is harmless. */
+/** A buffer that a device accounts for. */
 export interface Buffer {
   readonly label: string;
   readonly bytes: number;
   readonly gpu: GPUBuffer;
-  /** Gives the memory back; twice is harmless. */
-  destroy(): void;
+  readonly device: Device;
+  /** False after `dispose()`. */
+  readonly alive: boolean;
+  /** Frees the memory. Safe to repeat. */
+  dispose(): void;
 }
 
 /** A buffer to be allocated. */
@@ -113,7 +98,7 @@ export interface Batch {
   readonly commands: readonly Command[];
 }
 
-/** One GPU device and everything on it. Use `openDevice` in Node, `Device.open` with a platform of your own. */
+/** One GPU device and everything on it. Use `openDevice` in Node, `Device.open` with a custom platform. */
 export class Device {
   /**
    * Variants of kernels found to be the fastest on this adapter, by the key of the choice. Plans that are made from now on
@@ -125,7 +110,11 @@ export class Device {
   #bytes = 0;
   #peakBytes = 0;
   #failure: GpuError | undefined;
-  #closed = false;
+  #disposed = false;
+  /** Removed on dispose: a listener keeps the device and its memory from being collected. */
+  readonly #onUncaptured = (event: GPUUncapturedErrorEvent) => {
+    this.#failure ??= new ValidationError(`WebGPU error outside any call: ${event.error.message}`, REPORT);
+  };
 
   private constructor(
     /** Held because Dawn's device stops working once its instance is collected. */
@@ -137,39 +126,48 @@ export class Device {
     readonly platform: Platform,
     readonly memoryLimit: number | undefined,
   ) {
-    gpu.addEventListener("uncapturederror", (event) => {
-      this.#failure ??= new ValidationError(`WebGPU error outside any call: ${event.error.message}`, REPORT);
-    });
+    gpu.addEventListener("uncapturederror", this.#onUncaptured);
     void gpu.lost.then((lost) => {
-      if (!this.#closed) this.#failure = lostError(`${lost.reason}: ${lost.message}`);
+      if (!this.#disposed) this.#failure = lostError(`${lost.reason}: ${lost.message}`);
     });
   }
 
-  /** Asks `platform` for an adapter and opens a device on it. Throws `NoAdapterError`, `LimitError`. */
+  /** Requests an adapter from `platform` and opens a device on it. Throws `NoAdapterError`, `LimitError`, `ArgumentError`. */
   static async open(platform: Platform, options: DeviceOptions = {}): Promise<Device> {
+    const { memoryLimit } = options;
+    if (memoryLimit !== undefined && !(memoryLimit > 0))
+      throw new ArgumentError(`memoryLimit is ${memoryLimit}`, "Give a number of bytes above 0, or omit it");
     const instance = await platform.gpu(options.adapter);
     const adapter = await requestAdapter(instance, options, platform.noAdapterAdvice);
     const info = describeAdapter(adapter);
-    const limits = Object.fromEntries(LIMITS.map((name) => [name, options.limits?.[name] ?? adapter.limits[name]]));
-    for (const name of LIMITS) {
-      if ((limits[name] as number) > adapter.limits[name])
-        throw new LimitError(`${name} ${limits[name]} is above this adapter's ${adapter.limits[name]}`, "Ask for less");
-    }
-    const features = FEATURES.filter((feature) => adapter.features.has(feature));
-    const gpu = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features });
+    const limits = limitsOf(adapter, options.limits);
+    const features = featuresOf(adapter);
+    const gpu = await adapter.requestDevice({ requiredLimits: { ...limits }, requiredFeatures: features });
     if (info.software) platform.warn(`adapter ${info.name} is software: it computes on the CPU, slowly`);
-    return new Device(instance, gpu, info, limits as Limits, new Set(features), platform, options.memoryLimit);
+    return new Device(instance, gpu, info, limits, new Set(features), platform, memoryLimit);
   }
 
-  /** Throws what has gone wrong since the last call, or that the device is closed. */
+  /** Throws what has gone wrong since the last call, or that the device was disposed. */
   check(): void {
-    if (this.#closed) throw new DeviceLostError("the device is closed", "Open a new one with openDevice()");
+    if (this.#disposed) throw new DeviceLostError("the device was disposed", "Open a new one with openDevice()");
     if (this.#failure) throw this.#failure;
   }
 
   /** What the device holds now, and held at most. */
   memory(): MemoryUse {
     return { bytes: this.#bytes, buffers: this.#living.size, peakBytes: this.#peakBytes };
+  }
+
+  /**
+   * Throws what `allocate` would throw for these buffers as far as it is known beforehand: `LimitError` for one that is too
+   * large for the adapter, `OutOfGpuMemoryError` where all of them exceed `memoryLimit`. `what` names them together.
+   */
+  checkRoom(what: string, requests: readonly Pick<BufferRequest, "label" | "bytes">[]): void {
+    this.check();
+    for (const { label, bytes } of requests) this.#checkSize(label, bytes);
+    const total = requests.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (this.memoryLimit !== undefined && this.#bytes + total > this.memoryLimit)
+      throw new OutOfGpuMemoryError(what, total, this.#bytes, this.memoryLimit);
   }
 
   /** Creates all the buffers or none. Throws `LimitError` or `OutOfGpuMemoryError` with the label of the one at fault. */
@@ -180,7 +178,7 @@ export class Device {
     const failed = results.find((result) => result.status === "rejected");
     const made = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     if (!failed) return made;
-    for (const buffer of made) buffer.destroy();
+    for (const buffer of made) buffer.dispose();
     throw failed.reason;
   }
 
@@ -196,13 +194,18 @@ export class Device {
     if (this.memoryLimit !== undefined && this.#bytes + bytes > this.memoryLimit)
       throw new OutOfGpuMemoryError(label, bytes, this.#bytes, this.memoryLimit);
     let gpu: GPUBuffer | undefined;
+    const isAlive = () => this.#living.has(buffer);
     const buffer: Buffer = {
       label,
       bytes,
+      device: this,
       get gpu() {
         return gpu as GPUBuffer;
       },
-      destroy: () => {
+      get alive() {
+        return isAlive();
+      },
+      dispose: () => {
         if (!this.#living.delete(buffer)) return;
         this.#bytes -= bytes;
         gpu?.destroy();
@@ -217,7 +220,7 @@ export class Device {
         gpu = this.gpu.createBuffer({ label, size: Math.max(4, bytes), usage });
       });
     } catch (error) {
-      buffer.destroy();
+      buffer.dispose();
       if (error instanceof OutOfGpuMemoryError) throw new OutOfGpuMemoryError(label, bytes, this.#bytes);
       throw error;
     }
@@ -313,7 +316,7 @@ export class Device {
       await this.copy([{ from: buffer, to: staging, bytes }]);
       return await this.mapped(staging, bytes);
     } finally {
-      staging.destroy();
+      staging.dispose();
     }
   }
 
@@ -340,18 +343,24 @@ export class Device {
     return result;
   }
 
-  /** Frees every buffer and the device itself; further calls throw. Safe to repeat. */
-  close(): void {
-    if (this.#closed) return;
-    for (const buffer of [...this.#living]) buffer.destroy();
+  /** Frees every buffer and the device itself; further calls throw `DeviceLostError`. Safe to repeat. */
+  dispose(): void {
+    if (this.#disposed) return;
+    for (const buffer of [...this.#living]) buffer.dispose();
     this.#pipelines.clear();
-    this.#closed = true;
+    this.#disposed = true;
+    this.gpu.removeEventListener("uncapturederror", this.#onUncaptured);
     this.gpu.destroy();
   }
 
-  /** `close`, for `using`. */
+  /** @deprecated Use `dispose`. */
+  close(): void {
+    this.dispose();
+  }
+
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
-    this.close();
+    this.dispose();
   }
 }
 
@@ -368,27 +377,4 @@ function lostError(what: string): DeviceLostError {
     `the GPU device was lost (${what})`,
     "Open a new device and run again; if it returns, the driver may have reset: use smaller images or batches",
   );
-}
-
-async function requestAdapter(
-  instance: GPU,
-  { adapter: wanted, powerPreference }: DeviceOptions,
-  advice: string,
-): Promise<GPUAdapter> {
-  const adapter = await instance.requestAdapter(powerPreference ? { powerPreference } : {}).catch(() => null);
-  if (!adapter)
-    throw new NoAdapterError(wanted ? `no GPU adapter like '${wanted}'` : "no GPU adapter was found", advice);
-  if (/\bnull\b/i.test(`${adapter.info.description} ${adapter.info.device} ${adapter.info.vendor}`))
-    throw new NoAdapterError("only Dawn's null backend was found, which computes nothing", advice);
-  return adapter;
-}
-
-/** What an adapter tells of itself. */
-export function describeAdapter(adapter: GPUAdapter): AdapterInfo {
-  const { vendor, architecture, device, description } = adapter.info;
-  // Dawn writes brackets and spaces of the driver's name as hyphens.
-  const name = device.replace(/-+$/, "") || description || `${vendor} ${architecture}`.trim() || "unnamed adapter";
-  const software =
-    adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|basic render/i.test(`${name} ${description}`);
-  return { name, vendor, architecture, description, software, subgroupMinSize: adapter.info.subgroupMinSize ?? 0 };
 }

@@ -192,8 +192,8 @@ export class Profiler {
   }
 
   /** Frees the GPU memory; what was measured stays. */
-  destroy(): void {
-    this.timestamps?.destroy();
+  dispose(): void {
+    this.timestamps?.dispose();
   }
 }
 

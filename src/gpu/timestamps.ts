@@ -54,8 +54,8 @@ export class Timestamps {
     return Array.from({ length: passes }, (_, i) => ({ begin: since(2 * i), end: since(2 * i + 1) }));
   }
 
-  destroy(): void {
+  dispose(): void {
     this.queries.destroy();
-    this.resolved.destroy();
+    this.resolved.dispose();
   }
 }

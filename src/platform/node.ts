@@ -39,10 +39,24 @@ export const nodePlatform: Platform = {
 /** A browser's measure against spying: it rounds timestamps to 65.5 µs, longer than a GPU takes for many a dispatch. */
 const EXACT_TIMESTAMPS = "disable-dawn-features=timestamp_quantization";
 
+/**
+ * Dawn's entry points by the adapter's name. One serves all devices on it: each entry point starts threads that end only
+ * when JavaScript collects it.
+ */
+const instances = new Map<string | undefined, GPU>();
+
 /** Dawn on the adapter with `wanted` in its name. Throws `NoAdapterError`. */
 async function dawnGpu(wanted: string | undefined): Promise<GPU> {
   const create = await dawn();
-  if (wanted === undefined) return create([EXACT_TIMESTAMPS]);
+  const instance = (name: string | undefined) => {
+    let gpu = instances.get(name);
+    if (!gpu) {
+      gpu = create([...(name === undefined ? [] : [`adapter=${name}`]), EXACT_TIMESTAMPS]);
+      instances.set(name, gpu);
+    }
+    return gpu;
+  };
+  if (wanted === undefined) return instance(undefined);
   const names = await adapterNames();
   const name = names.find((candidate) => candidate.toLowerCase().includes(wanted.toLowerCase()));
   if (name === undefined)
@@ -50,7 +64,7 @@ async function dawnGpu(wanted: string | undefined): Promise<GPU> {
       `no GPU adapter has '${wanted}' in its name`,
       `There are: ${names.join("; ") || "none"}. ${NO_ADAPTER}`,
     );
-  return create([`adapter=${name}`, EXACT_TIMESTAMPS]);
+  return instance(name);
 }
 
 /** Dawn's entry point, from a binary that exists for some platforms only. */

@@ -34,6 +34,6 @@ describe("GPU memory of the official network", () => {
     const info: AdapterInfo = { ...device.info, software: !device.info.software };
     Object.defineProperty(device, "info", { value: info });
     check(memoryRows(device));
-    device.close();
+    device.dispose();
   });
 });

@@ -267,7 +267,7 @@ describe("evaluate", () => {
         await failure(() => evaluate(small, tiny, files), OutOfGpuMemoryError, /^008_0\.png: out of GPU memory/);
         expect(small.memory().bytes).to.equal(before);
       } finally {
-        small.close();
+        small.dispose();
       }
       expect(join(folder, "001_0.png")).to.equal(data.cases[1]?.hr);
     }));

@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
 import { expect } from "chai";
 import { create } from "webgpu";
+import { ArgumentError } from "../../src/errors.js";
 import { BufferUsage, type Device, type DeviceOptions, type Platform } from "../../src/gpu/device.js";
 import {
   DeviceLostError,
@@ -23,7 +25,7 @@ describe("device", () => {
     return device;
   };
   afterEach(() => {
-    for (const device of opened.splice(0)) device.close();
+    for (const device of opened.splice(0)) device.dispose();
   });
 
   it("names the adapter and says once that it is software", async () => {
@@ -56,10 +58,10 @@ describe("device", () => {
       { label: "b", bytes: 24, usage: USAGE },
     ]);
     expect(device.memory()).to.deep.equal({ bytes: 1024, buffers: 2, peakBytes: 1024 });
-    a?.destroy();
-    a?.destroy();
+    a?.dispose();
+    a?.dispose();
     expect(device.memory()).to.deep.equal({ bytes: 24, buffers: 1, peakBytes: 1024 });
-    b?.destroy();
+    b?.dispose();
     expect(device.memory().bytes).to.equal(0);
   });
 
@@ -142,11 +144,39 @@ describe("device", () => {
     expect(() => device.write(buffer as never, Float32Array.of(1))).to.throw(DeviceLostError);
   });
 
+  it("refuses a memory limit that is not a number of bytes", async () => {
+    for (const memoryLimit of [Number.NaN, -1, 0]) {
+      const error = await rejection(open({ memoryLimit }));
+      expect(error).to.be.instanceOf(ArgumentError);
+      expect(error.message).to.contain(`memoryLimit is ${memoryLimit}`);
+    }
+  });
+
+  it("leaves no thread and no open file behind when disposed", () => {
+    // Counted in /proc.
+    if (process.platform !== "linux") return;
+    const script = `
+      import { readdirSync } from "node:fs";
+      import { nodePlatform, openDevice } from ${JSON.stringify(new URL("../../src/platform/node.js", import.meta.url).href)};
+      const cycle = async () => (await openDevice({}, { ...nodePlatform, warn: () => {} })).dispose();
+      const measure = () => ({ threads: readdirSync("/proc/self/task").length, files: readdirSync("/proc/self/fd").length });
+      for (let i = 0; i < 3; i++) await cycle();
+      const before = measure();
+      for (let i = 0; i < 30; i++) await cycle();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const after = measure();
+      console.log(after.threads - before.threads, after.files - before.files);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    const [threads, files] = stdout.split(" ").map(Number);
+    expect(threads, stderr).to.be.below(6);
+    expect(files).to.be.below(6);
+  });
+
   it("frees everything when closed, twice without harm, and then refuses", async () => {
     const device = await open();
     await device.allocate([{ label: "a", bytes: 64, usage: USAGE }]);
-    device.close();
-    device.close();
+    device.dispose();
+    device.dispose();
     expect(device.memory().bytes).to.equal(0);
     expect(await rejection(device.finish())).to.be.instanceOf(DeviceLostError);
   });

@@ -25,7 +25,7 @@ async function profiled(device: Device) {
   const result = await plan.run(data, { profiler });
   const wall = performance.now() - begun;
   expect(result, "the same bits as without a profiler").to.deep.equal(expected);
-  profiler.destroy();
+  profiler.dispose();
   plan.dispose();
   return { profiler, wall, shader };
 }
@@ -66,7 +66,7 @@ describe("profiler", () => {
     const run = await profiled(device);
     expect(run.profiler.timestamps).to.equal(undefined);
     checkProfile(run);
-    device.close();
+    device.dispose();
   });
 
   it("times more dispatches than a query set has room for", async () => {
@@ -84,7 +84,7 @@ describe("profiler", () => {
     // The second portion of timestamps begins where the first ended, not at its own zero.
     const begins = profiler.dispatches.map(({ begin }) => begin);
     expect(begins).to.deep.equal([...begins].sort((a, b) => a - b));
-    profiler.destroy();
+    profiler.dispose();
     plan.dispose();
   });
 

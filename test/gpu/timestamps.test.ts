@@ -32,7 +32,7 @@ describe("timestamps", () => {
       expect(await timestamps.read(), "nothing ran since").to.deep.equal([]);
     } finally {
       plan.dispose();
-      timestamps.destroy();
+      timestamps.dispose();
     }
   });
 
@@ -42,13 +42,13 @@ describe("timestamps", () => {
     if (!timestamps) return;
     timestamps.next();
     expect(() => timestamps.next()).to.throw(LimitError, "more than 1 passes");
-    timestamps.destroy();
+    timestamps.dispose();
   });
 
   it("are not there where the adapter has none", async () => {
     const device = await openDevice({}, { ...nodePlatform, warn: () => {} });
     Object.defineProperty(device, "features", { value: new Set() });
     expect(await Timestamps.create(device, 1)).to.equal(undefined);
-    device.close();
+    device.dispose();
   });
 });

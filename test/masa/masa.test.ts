@@ -185,7 +185,7 @@ describe("masa", () => {
       };
       device = await openDevice({ limits }, { ...nodePlatform, warn: () => {} });
     });
-    after(() => device.close());
+    after(() => device.dispose());
 
     it("plans a training step of the official network at 160×160", async () => {
       const masa = new Masa();

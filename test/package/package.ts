@@ -47,7 +47,7 @@ async function main() {
   const masa = await loadMasa(device);
   const { image } = await upscale(device, masa, { lr: await readImage("lr.png"), refs: [await readImage("ref.png")] });
   await writeImage("${out}", image);
-  device.close();
+  device.dispose();
 }
 main();
 `;

@@ -130,7 +130,7 @@ async function memory(setup: Setup, steps: number): Promise<string> {
   const config = { ...FULL, data: setup.data, steps, checkpointEvery: 50, validateEvery: 50 };
   await train(device, { out: setup.path("memory"), config, onStep });
   const after = device.memory().bytes;
-  device.close();
+  device.dispose();
   const [early, late] = [gpu.get(10), gpu.get(steps)];
   const figures = `GPU ${early} B at step 10, ${late} B at step ${steps}; ${levelled(rss)}`;
   if (early !== late || after !== 0) throw new Failure(`${figures}; ${after} B of the GPU left at the end`);

@@ -231,7 +231,7 @@ describe("training run in trouble", () => {
     const onStep = ({ step }: StepEvent) => void (step === 3 && lost.gpu.destroy());
     const changes: TrainChanges = { data, steps: STEPS, checkpointEvery: 1 };
     await failure(() => run(lost, out, changes, { onStep }), DeviceLostError, /the GPU device was lost/);
-    lost.close();
+    lost.dispose();
     const { checkpoint } = await run(device, out, {}, { resume: true });
     expect(await digestOf(checkpoint)).to.equal(await digestOf(at("run/checkpoints/step-00000004.safetensors")));
     expect(temporaryFiles(out)).to.deep.equal([]);

@@ -271,7 +271,7 @@ describe("trainer", () => {
       for (const step of [1, 2]) await trainer.step(data(4, step), RATES);
       const { bytes, peakBytes } = device.memory();
       expect({ bytes, peakBytes }).to.deep.equal({ bytes: predicted, peakBytes: predicted });
-      device.close();
+      device.dispose();
     });
 
   it("leaves no GPU memory behind", async () => {

@@ -145,7 +145,7 @@ describe("upscale", () => {
       { onMemory: (bytes) => (told = bytes) },
     );
     expect(device.memory().peakBytes).to.equal(masa.parameters.bytes + told);
-    device.close();
+    device.dispose();
   });
 
   it("stops when told, and keeps no GPU memory", async () => {

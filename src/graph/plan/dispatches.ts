@@ -3,12 +3,12 @@
  * out in one block.
  */
 import { advice } from "../../errors.js";
-import type { Device } from "../../gpu/device.js";
+import type { Buffer, Device } from "../../gpu/device.js";
 import { formatBytes, LimitError } from "../../gpu/errors.js";
 import type { Pipeline, PipelineSpec } from "../../gpu/pipeline.js";
 import { packParams } from "../../gpu/shader.js";
 import { byteSize, type Choice, type Dispatch, type Operand, Recorder } from "../../kernels/kernel.js";
-import { type Graph, GraphError, type Node, type Tensor } from "../trace/tensor.js";
+import { type Graph, GraphError, type Node, type Tensor, Variable } from "../trace/tensor.js";
 import { storage } from "./layout.js";
 
 /** A dispatch of a plan. */
@@ -105,6 +105,39 @@ function where(label: string, { name }: Operand): string {
   return name.startsWith(label) ? name : `${label}: ${name}`;
 }
 
+/** Checks that the variables among `operands` are where a plan's commands expect them: on its device, in the same memory. */
+export function checkVariables(
+  device: Device,
+  operands: Iterable<Operand>,
+  buffers: ReadonlyMap<Operand, Buffer>,
+): void {
+  for (const operand of operands) {
+    if (!(operand instanceof Variable)) continue;
+    const { name, buffer } = operand;
+    if (!buffer) throw new GraphError(`${name} is not on a GPU`, "Call parameters.allocate(device) first");
+    if (buffer.device !== device)
+      throw new GraphError(
+        `${name} is on another device than the plan`,
+        "Load the weights on the device that runs them",
+      );
+    if (!buffer.alive || buffer !== (buffers.get(operand) ?? buffer))
+      throw new GraphError(`${name} was freed after the plan was compiled`, "Compile the plan again");
+  }
+}
+
+/** Refuses tensors that are too large for the adapter to bind, before anything is compiled. */
+export function checkSizes(device: Device, dispatches: readonly PlannedDispatch[]): void {
+  const most = device.limits.maxStorageBufferBindingSize;
+  for (const { label, bindings } of dispatches)
+    for (const operand of Object.values(bindings).map(storage)) {
+      if (byteSize(operand) > most)
+        throw new LimitError(
+          `${where(label, operand)} [${operand.shape}] takes ${formatBytes(byteSize(operand))}, this adapter binds ${formatBytes(most)} at most`,
+          "Use a smaller image, reference or batch",
+        );
+    }
+}
+
 /** Checks a dispatch against its shader and the adapter's limits before any GPU memory is taken. */
 export function checkBindings(device: Device, { shader, label, bindings }: PlannedDispatch, pipeline: Pipeline): void {
   const declared = pipeline.interface.bindings;
@@ -113,16 +146,14 @@ export function checkBindings(device: Device, { shader, label, bindings }: Plann
     Object.keys(bindings).find((name) => !declared.some((binding) => binding.name === name));
   if (wrong)
     throw new GraphError(`${label}: shader ${shader} and its kernel disagree on binding '${wrong}'`, "Correct either");
-  const { maxStorageBufferBindingSize, maxUniformBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
+  const { maxUniformBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
   const written = new Set<Operand>();
   for (const { name, access } of declared) {
     const operand = storage(bindings[name] as Operand);
-    const bytes = byteSize(operand);
-    const most = access === "uniform" ? maxUniformBufferBindingSize : maxStorageBufferBindingSize;
-    if (bytes > most)
+    if (access === "uniform" && byteSize(operand) > maxUniformBufferBindingSize)
       throw new LimitError(
-        `${where(label, operand)} [${operand.shape}] takes ${formatBytes(bytes)}, this adapter binds ${formatBytes(most)} at most`,
-        "Use a smaller image, reference or batch",
+        `${where(label, operand)} [${operand.shape}] takes ${formatBytes(byteSize(operand))}, this adapter binds ${formatBytes(maxUniformBufferBindingSize)} as a uniform`,
+        "Bind it as storage",
       );
     if (access === "write") written.add(operand);
   }

@@ -6,7 +6,7 @@
  * what was asked for.
  */
 import { type Buffer, type BufferRequest, BufferUsage, type Device } from "../../gpu/device.js";
-import { ShapeError } from "../../gpu/errors.js";
+import { GpuError, ShapeError } from "../../gpu/errors.js";
 import type { Pipeline } from "../../gpu/pipeline.js";
 import { type Profiler, phase } from "../../gpu/profiler.js";
 import type { Timestamps } from "../../gpu/timestamps.js";
@@ -26,6 +26,8 @@ import {
 import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
 import {
   checkBindings,
+  checkSizes,
+  checkVariables,
   PARAMS_ALIGNMENT,
   type PlanChoice,
   type PlannedDispatch,
@@ -114,8 +116,7 @@ export class Plan<In extends string = string, Out extends string = string> {
   readonly #staging = new Map<string, Buffer>();
   readonly #owned: Buffer[] = [];
   #batches: readonly StageBatch[] = [];
-  #running = false;
-  #disposed = false;
+  #state: "planned" | "preparing" | "ready" | "running" | "disposed" = "planned";
   /** Bytes of GPU memory that the plan takes for itself; variables come on top. Known before any is taken. */
   readonly bytes: number;
   /** The variants that were chosen, in recorded order: with the device they fix the order of sums, and so the bits. */
@@ -146,8 +147,29 @@ export class Plan<In extends string = string, Out extends string = string> {
     this.bytes = this.#requests().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Takes the GPU memory and compiles: the second half of `compile`. */
+  /**
+   * Takes the GPU memory and compiles: the second half of `compile`. What cannot fit is refused before anything is compiled.
+   * Throws the errors of `compile`, and `GraphError` where the plan is prepared already or was disposed.
+   */
   async prepare(): Promise<void> {
+    const device = this.#device;
+    if (this.#state !== "planned") throw this.#unusable("is prepared already", "Call prepare() once");
+    checkVariables(device, this.#persistent, this.#buffers);
+    checkSizes(device, this.#dispatches);
+    device.checkRoom("the plan", this.#requests());
+    this.#state = "preparing";
+    try {
+      await this.#takeMemory();
+      if (this.#is("disposed")) throw this.#unusable();
+      this.#state = "ready";
+    } catch (error) {
+      this.#release();
+      if (!this.#is("disposed")) this.#state = "planned";
+      throw error;
+    }
+  }
+
+  async #takeMemory(): Promise<void> {
     const device = this.#device;
     const pipelines = await Promise.all(this.#dispatches.map((dispatch) => device.pipeline(pipelineOf(dispatch))));
     for (const [i, dispatch] of this.#dispatches.entries()) checkBindings(device, dispatch, pipelines[i] as Pipeline);
@@ -184,9 +206,7 @@ export class Plan<In extends string = string, Out extends string = string> {
     let next = 0;
     for (const operand of this.#persistent) {
       if (operand instanceof Variable) {
-        if (!operand.buffer)
-          throw new GraphError(`${operand.name} is not on a GPU`, "Call parameters.allocate(device) first");
-        this.#buffers.set(operand, operand.buffer);
+        this.#buffers.set(operand, operand.buffer as Buffer);
         continue;
       }
       const buffer = buffers[next++] as Buffer;
@@ -238,21 +258,45 @@ export class Plan<In extends string = string, Out extends string = string> {
    * indices, flat and row-major. Throws `ShapeError` where an input is missing or of the wrong length.
    */
   async run(data: Readonly<Record<In, Data>>, options: RunOptions<Out> = {}): Promise<Record<Out, Data>> {
-    if (this.#running) throw new GraphError("the plan is running", "Await one run before the next");
-    this.#running = true;
+    if (this.#is("running")) throw this.#unusable("is running", "Await one run before the next");
+    this.#checkReady();
+    this.#state = "running";
     const { profiler } = options;
     try {
       await phase(profiler, "upload", () => this.write(data));
       await this.replay(options);
       return await phase(profiler, "read", () => this.read(options.read));
+    } catch (error) {
+      // A plan that is disposed meanwhile fails in whatever way WebGPU notices first.
+      if (this.#is("disposed") && error instanceof GpuError) {
+        this.#device.check();
+        throw this.#unusable();
+      }
+      throw error;
     } finally {
-      this.#running = false;
+      if (this.#is("running")) this.#state = "ready";
     }
   }
 
-  /** The first part of `run`, for who times the second. */
+  /** A method, because TypeScript takes a state it has seen for the state after an `await`. */
+  #is(state: "running" | "disposed"): boolean {
+    return this.#state === state;
+  }
+
+  #checkReady(): void {
+    if (this.#state === "planned" || this.#state === "preparing" || this.#state === "disposed")
+      throw this.#unusable("is not prepared", "Await prepare() first, or use compile()");
+    checkVariables(this.#device, this.#persistent, this.#buffers);
+  }
+
+  #unusable(problem = "", advice = ""): GraphError {
+    if (this.#is("disposed")) return new GraphError("the plan was disposed", "Compile it again");
+    return new GraphError(`the plan ${problem}`, advice);
+  }
+
+  /** The first part of `run`, for callers that time `replay` separately. */
   write(data: Readonly<Record<In, Data>>): void {
-    if (this.#disposed) throw new GraphError("the plan was disposed", "Compile it again");
+    this.#checkReady();
     for (const tensor of this.#inputs) {
       const values = data[tensor.name as In];
       if (!values) throw new ShapeError("run", `input ${tensor.name}`, `is missing; its shape is [${tensor.shape}]`);
@@ -274,6 +318,7 @@ export class Plan<In extends string = string, Out extends string = string> {
 
   /** The second part of `run`: replays the dispatches, each submission a pass that `timestamps` times. */
   async replay({ onProgress, signal, profiler }: RunOptions<Out> = {}, timestamps?: Timestamps): Promise<void> {
+    this.#checkReady();
     if (profiler) return await profiler.run(this.#batches, this.#dispatches);
     // Without a watcher the queue may run ahead; with one, what is shown must be true.
     if (!onProgress && !signal) return await this.#device.submit(this.#batches, timestamps);
@@ -291,6 +336,7 @@ export class Plan<In extends string = string, Out extends string = string> {
 
   /** The last part of `run`: the outputs of these names, default all. */
   async read(names: readonly Out[] = this.#outputs.map(([name]) => name)): Promise<Record<Out, Data>> {
+    this.#checkReady();
     const chosen = this.#outputs.filter(([name]) => names.includes(name));
     await this.#device.copy(
       chosen.map(([name, tensor]) => ({
@@ -310,8 +356,17 @@ export class Plan<In extends string = string, Out extends string = string> {
 
   /** Frees the plan's GPU memory; variables stay. Safe to repeat. */
   dispose(): void {
-    this.#disposed = true;
-    for (const buffer of this.#owned) buffer.destroy();
+    this.#state = "disposed";
+    this.#release();
+  }
+
+  /** `dispose`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #release(): void {
+    for (const buffer of this.#owned) buffer.dispose();
     this.#owned.length = 0;
   }
 }

@@ -1,7 +1,7 @@
 /** Plans of one graph for inputs of many shapes: those used last are kept, the memory of all is bounded. */
 import type { Device } from "../../gpu/device.js";
 import { OutOfGpuMemoryError } from "../../gpu/errors.js";
-import type { Tensor } from "../trace/tensor.js";
+import { GraphError, type Tensor } from "../trace/tensor.js";
 import { compile, type InputSpec, type Plan, type PlanOptions } from "./plan.js";
 
 type Inputs<In extends string> = Readonly<Record<In, InputSpec>>;
@@ -9,6 +9,8 @@ type Inputs<In extends string> = Readonly<Record<In, InputSpec>>;
 export class PlanCache<In extends string, Out extends string> {
   /** By the inputs' shapes; the one used last is at the end. */
   readonly #plans = new Map<string, Plan<In, Out>>();
+  /** Plans that are being compiled: calls for the same shapes meanwhile get the same one. */
+  readonly #pending = new Map<string, Promise<Plan<In, Out>>>();
 
   /**
    * `build` is that of `compile`. All plans together take at most `bytes` of GPU memory; one that needs more is alone,
@@ -26,8 +28,30 @@ export class PlanCache<In extends string, Out extends string> {
    */
   async get(inputs: Inputs<In>, onMemory?: PlanOptions["onMemory"]): Promise<Plan<In, Out>> {
     const key = JSON.stringify(inputs);
-    const plan = this.#plans.get(key) ?? (await this.#make(inputs, onMemory));
-    this.#plans.delete(key);
+    const kept = this.#plans.get(key);
+    if (kept) {
+      this.#plans.delete(key);
+      this.#plans.set(key, kept);
+      return kept;
+    }
+    let pending = this.#pending.get(key);
+    if (!pending) {
+      pending = this.#make(inputs, onMemory).then((plan) => this.#keep(key, plan));
+      this.#pending.set(key, pending);
+    }
+    try {
+      return await pending;
+    } finally {
+      if (this.#pending.get(key) === pending) this.#pending.delete(key);
+    }
+  }
+
+  /** Keeps a new plan, unless the cache was disposed while it was compiled. */
+  #keep(key: string, plan: Plan<In, Out>): Plan<In, Out> {
+    if (!this.#pending.has(key)) {
+      plan.dispose();
+      throw new GraphError("the plan was disposed while it was compiled", "Await the call before dispose()");
+    }
     this.#plans.set(key, plan);
     return plan;
   }
@@ -42,7 +66,7 @@ export class PlanCache<In extends string, Out extends string> {
     } catch (error) {
       if (!(error instanceof OutOfGpuMemoryError) || this.#plans.size === 0) throw error;
       // The plans kept for later may have taken what this one lacks.
-      this.dispose();
+      this.#shrink(Number.NEGATIVE_INFINITY);
       return await compile(this.device, inputs, this.build);
     }
   }
@@ -60,6 +84,7 @@ export class PlanCache<In extends string, Out extends string> {
 
   /** Frees the GPU memory of all plans. The cache can be used again. */
   dispose(): void {
+    this.#pending.clear();
     this.#shrink(Number.NEGATIVE_INFINITY);
   }
 }

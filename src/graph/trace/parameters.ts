@@ -76,8 +76,13 @@ export class Parameters {
   async allocate(device: Device, seed = 0, factor: (name: string) => number = () => 1): Promise<void> {
     if (this.#device) throw new GraphError("the parameters are allocated already", "Call dispose() first");
     const requests = this.all.map(({ name, size }) => ({ label: name, bytes: 4 * size, usage: USAGE }));
-    const buffers = await device.allocate(requests);
+    device.checkRoom(`the weights (${requests.length} tensors)`, requests);
+    // Set before the memory is there, so that a second call meanwhile is refused.
     this.#device = device;
+    const buffers = await device.allocate(requests).catch((error: unknown) => {
+      this.#device = undefined;
+      throw error;
+    });
     for (const [i, data] of this.initial(seed).entries()) {
       const { variable } = this.#entries[i] as { variable: Variable };
       variable.buffer = buffers[i];
@@ -121,10 +126,15 @@ export class Parameters {
   /** Frees the GPU memory. Safe to repeat. */
   dispose(): void {
     for (const { variable } of this.#entries) {
-      variable.buffer?.destroy();
+      variable.buffer?.dispose();
       variable.buffer = undefined;
     }
     this.#device = undefined;
+  }
+
+  /** `dispose`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 

@@ -79,7 +79,7 @@ export async function tune(
     }
     onProgress?.({ done: worthwhile.length, total: worthwhile.length });
   } finally {
-    timestamps?.destroy();
+    timestamps?.dispose();
   }
   return [...tuned, ...rest.map(untimed)];
 }

@@ -171,7 +171,7 @@ class Machine {
   }
 
   stop(): void {
-    this.#upscaler?.device.close();
+    this.#upscaler?.device.dispose();
     this.#upscaler = undefined;
   }
 }

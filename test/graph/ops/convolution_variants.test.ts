@@ -187,7 +187,7 @@ describe("convolution variants", () => {
       };
       await compare(directions.convolve as Direction, test, new Random("binding"), Promise.resolve(small));
     } finally {
-      small.close();
+      small.dispose();
     }
   });
 

@@ -1,11 +1,12 @@
 import { expect } from "chai";
 import type { Device } from "../../../src/gpu/device.js";
-import { LimitError, ShapeError } from "../../../src/gpu/errors.js";
+import { LimitError, OutOfGpuMemoryError, ShapeError } from "../../../src/gpu/errors.js";
 import { matmul } from "../../../src/graph/ops/matmul.js";
 import { add, fill, mul, relu, scale, square } from "../../../src/graph/ops/pointwise.js";
 import { mean, sum } from "../../../src/graph/ops/reduce.js";
-import { compile, type PlanProgress } from "../../../src/graph/plan/plan.js";
+import { compile, type PlanProgress, plan } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
+import { ones, Parameters } from "../../../src/graph/trace/parameters.js";
 import { constant, GraphError, scope, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
 import { reshape } from "../../../src/graph/trace/view.js";
 import { nodePlatform, openDevice } from "../../../src/platform/node.js";
@@ -174,6 +175,68 @@ describe("plan", () => {
     expect(await rejection(plan.run({ x }))).to.be.instanceOf(GraphError);
   });
 
+  it("refuses to run unprepared, to be prepared twice, and to take memory once disposed", async () => {
+    const before = device.memory().bytes;
+    const unprepared = plan(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
+    expect((await rejection(unprepared.run({ x }))).message).to.contain("the plan is not prepared");
+    const both = await Promise.allSettled([unprepared.prepare(), unprepared.prepare()]);
+    expect(both.map(({ status }) => status)).to.deep.equal(["fulfilled", "rejected"]);
+    await unprepared.run({ x });
+    unprepared.dispose();
+    expect((await rejection(unprepared.prepare())).message).to.contain("the plan was disposed");
+    const meanwhile = plan(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
+    const preparing = rejection(meanwhile.prepare());
+    meanwhile.dispose();
+    expect((await preparing).message).to.contain("the plan was disposed");
+    expect(device.memory().bytes).to.equal(before);
+  });
+
+  it("says that it was disposed while it ran", async () => {
+    const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
+    const running = rejection(plan.run({ x }));
+    plan.dispose();
+    const error = await running;
+    expect(error).to.be.instanceOf(GraphError);
+    expect(error.message).to.contain("the plan was disposed");
+  });
+
+  it("names parameters of another device, and parameters that were freed", async () => {
+    using other = await openDevice({}, { ...nodePlatform, warn: () => {} });
+    const parameters = new Parameters();
+    const weight = parameters.declare("weight", [4], ones);
+    const build = ({ x }: { x: Tensor }) => ({ y: mul(x, weight) });
+    expect((await rejection(compile(device, { x: [4] }, build))).message).to.contain("weight is not on a GPU");
+    await parameters.allocate(other);
+    const wrong = await rejection(compile(device, { x: [4] }, build));
+    expect(wrong).to.be.instanceOf(GraphError);
+    expect(wrong.message).to.contain("weight is on another device than the plan");
+    parameters.dispose();
+    const twice = await Promise.allSettled([parameters.allocate(device), parameters.allocate(device)]);
+    expect(twice.map(({ status }) => status)).to.deep.equal(["fulfilled", "rejected"]);
+    const plan = await compile(device, { x: [4] }, build);
+    await plan.run({ x });
+    parameters.dispose();
+    const freed = await rejection(plan.run({ x }));
+    expect(freed).to.be.instanceOf(GraphError);
+    expect(freed.message).to.contain("weight is not on a GPU");
+    await parameters.allocate(device);
+    expect((await rejection(plan.run({ x }))).message).to.contain("weight was freed after the plan was compiled");
+    plan.dispose();
+    parameters.dispose();
+  });
+
+  it("compares its bytes with the memory limit before it compiles or takes anything", async () => {
+    const shader = () => {
+      throw new Error("compiled");
+    };
+    const quiet = { ...nodePlatform, warn: () => {} };
+    using small = await openDevice({ memoryLimit: 10_000 }, { ...quiet, shader });
+    const error = await rejection(compile(small, { x: [10_000] }, ({ x }) => ({ y: scale(x, 2) })));
+    expect(error).to.be.instanceOf(OutOfGpuMemoryError);
+    expect(error.message).to.match(/the plan needs 117\.\d KiB, 0 B of 9\.8 KiB allowed are in use/);
+    expect(small.memory().peakBytes).to.equal(0);
+  });
+
   it("names the tensor that no binding can hold, and takes no memory", async () => {
     const small = await openDevice(
       { limits: { maxStorageBufferBindingSize: 2 ** 27 } },
@@ -184,7 +247,7 @@ describe("plan", () => {
     expect(error).to.be.instanceOf(LimitError);
     expect(error.message).to.contain("enc/scale").and.to.contain("fea [1,64,1024,1024]").and.to.contain("256 MiB");
     expect(small.memory().bytes).to.equal(0);
-    small.close();
+    small.dispose();
   });
 
   it("refuses operations outside a graph and graphs inside a graph", () => {

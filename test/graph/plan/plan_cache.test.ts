@@ -58,6 +58,16 @@ describe("a cache of plans", () => {
     }
   });
 
+  it("compiles once for calls at the same time, and nothing that outlives dispose", async () => {
+    const cache = new PlanCache(device, double, 2 ** 20);
+    const plans = await Promise.all([1, 2, 3].map(() => cache.get({ x: [100] })));
+    expect(new Set(plans).size).to.equal(1);
+    expect(taken()).to.equal(bytesOf(100));
+    const late = rejection(cache.get({ x: [200] }));
+    cache.dispose();
+    expect((await late).message).to.contain("disposed while it was compiled");
+  });
+
   it("gives up what it keeps for later before it runs out of memory, and only then", async () => {
     const memoryLimit = bytesOf(1000) + bytesOf(10);
     const small = await openDevice({ memoryLimit }, { ...nodePlatform, warn: () => {} });
@@ -69,6 +79,6 @@ describe("a cache of plans", () => {
     expect(small.memory().bytes).to.equal(0);
     expect(await rejection(cache.get({ x: [2 ** 40] }))).to.be.instanceOf(LimitError);
     await cache.get({ x: [1000] });
-    small.close();
+    small.dispose();
   });
 });

@@ -67,7 +67,7 @@ describe("replay", () => {
       expect([...calls.keys()].sort()).to.deep.equal(["createCommandEncoder", "popErrorScope", "pushErrorScope"]);
       expect([...y], "y = y/2 + x goes to 2x").to.deep.equal([2, 4, 6, 8]);
     } finally {
-      device.close();
+      device.dispose();
     }
   });
 
@@ -79,11 +79,11 @@ describe("replay", () => {
     const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: add(network({ x }).y, weight) }));
     const x = new Float32Array(4);
     await plan.run({ x });
-    parameters.dispose();
+    weight.buffer?.gpu.destroy();
     const error = await rejection(plan.run({ x }));
     expect(error).to.be.instanceOf(ValidationError);
     expect(error.message).to.match(/destroyed/);
-    device.close();
+    device.dispose();
   });
 });
 

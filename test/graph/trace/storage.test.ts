@@ -84,7 +84,7 @@ describe("storage in 16 bits", () => {
     );
     expect(device.memory().bytes).to.equal(0);
     (await build("f32")).dispose();
-    device.close();
+    device.dispose();
   });
 
   it("adds up in 32 bits what takes several dispatches", async () => {

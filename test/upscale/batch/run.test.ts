@@ -83,7 +83,7 @@ describe("a batch", () => {
           const alone = await upscale(device, masa, await readPair(pair));
           expect((await readImage(join(out, pair.out))).data).to.deep.equal(alone.image.data);
         }
-        device.close();
+        device.dispose();
         const [first, second] = rowsOf(out) as [Row, Row];
         const [image, { hr, lr }] = [await readImage(join(out, "0.png")), await readPair(pairs[0]!)];
         expect(Number(first.psnr)).to.be.closeTo(psnrY(image, hr!), 1e-4);
