@@ -3,7 +3,7 @@
 //
 //   x, dy [planes, length]; mean, variance [groups]: plane p belongs to group p mod groups.
 // TEAM threads take one piece: thread t adds the vectors t, t + TEAM, …; the sums of the team are then added pairwise, so
-// that a rerun gives the same bits. Teams of 64 are for GPUs, of 1 for adapters that compute on the CPU.
+// that a rerun gives the same bits. Teams of 64 are for GPUs, of 1 for CPU adapters.
 // Cost: two loads an element.
 
 const TEAM = 64u;      // or 1

@@ -2,7 +2,7 @@
 //
 // TEAM threads take one piece: thread t adds the vectors t, t + TEAM, …; the sums of the team are then added pairwise. The
 // order of additions depends on shape and TEAM alone, so that a rerun gives the same bits. Teams of 64 are for GPUs, of 1
-// for adapters that compute on the CPU. Rows of several pieces take two passes. Cost: one load an element.
+// for CPU adapters. Rows of several pieces take two passes. Cost: one load an element.
 
 const TEAM = 64u;      // or 1
 alias Values = vec4f;  // f32 where the length is no multiple of 4

@@ -9,7 +9,7 @@
 //   y = Aᵀ · Σ_c (G·w·Gᵀ) ⊙ (Bᵀ·d·B) · A: 36 products a channel for 16 outputs, where the direct sum takes 144.
 // The usual points 0, ±1, ±2, ∞ lose three times as many digits; with these, and Σ_c in blocks, the error is about half of
 // that of the direct products added one after the other.
-// One thread a tile, for `reach` channels one after the other: on adapters that compute on the CPU it takes longer to find
+// One thread a tile, for `reach` channels one after the other: on CPU adapters it takes longer to find
 // the tile than to transform its window. Cost: 36 loads, 36 stores, about 170 operations for each channel.
 
 struct Params {

@@ -3,7 +3,8 @@ import type { Device } from "../../src/gpu/device.js";
 import { adamHyper } from "../../src/graph/ops/adam.js";
 import { compile } from "../../src/graph/plan/plan.js";
 import { type Operation, recordOne } from "../../src/graph/trace/tensor.js";
-import { convolvePlain } from "../../src/kernels/convolution/convolution.js";
+import { direct } from "../../src/kernels/convolution/direct.js";
+import { forwardProblem } from "../../src/kernels/convolution/problem.js";
 import { openDevice } from "../../src/platform/node.js";
 import type { Arrays, Case } from "../case.js";
 import { pipelinesOf, startCold } from "../cold.js";
@@ -21,7 +22,7 @@ const naiveConvolution: Operation<null> = {
   outputs: ([x]) => [{ shape: x!.shape }],
   kernel(recorder, [x, weight, bias], [y]) {
     const window = { stride: 1, padding: 1, dilation: 1 };
-    convolvePlain(recorder, { x: x!, weight: weight!, bias: bias!, y: y!, window, slope: 1 });
+    direct.record(recorder, forwardProblem({ x: x!, weight: weight!, bias: bias!, y: y!, window, slope: 1 }));
   },
 };
 

@@ -1,11 +1,11 @@
 /**
  * Coarse matching, `shaders/coarse_match*.wgsl`: the blocks' patches as unit vectors (coarse_match_queries), the best
- * position in each tile of the reference (coarse_match, or coarse_match_strips on adapters that compute on the CPU), the
+ * position in each tile of the reference (coarse_match, or coarse_match_subgroup on CPU adapters), the
  * best tile (coarse_match_best). No score but the tiles' best is ever written.
  */
 import { cpuFirst, elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { nc4hw4 } from "./shared/nc4hw4.js";
 import { patchSquares } from "./shared/patch_squares.js";
-import { quads } from "./shared/quads.js";
 
 export interface CoarseMatch {
   /** [N, C, H, W]. */
@@ -23,11 +23,11 @@ export interface CoarseMatch {
 type Sides = [number, number, number, number];
 
 /** Queries that one workgroup scores. */
-const QUERIES = { tiles: 4, strips: 16 } as const;
+const QUERIES = { "shared-memory": 4, subgroup: 16 } as const;
 /** Positions of a tile of coarse_match.wgsl. */
 const TILE = 256;
 const TAPS = 9;
-/** Positions of a strip of coarse_match_strips.wgsl, and strips of a workgroup. */
+/** Positions of a strip of coarse_match_subgroup.wgsl, and strips of a workgroup. */
 const PIXELS = 8;
 const STRIPS = 8;
 
@@ -36,19 +36,22 @@ export function coarseMatch(recorder: Recorder, match: CoarseMatch): void {
   const [N, C, H, W] = lr.shape as Sides;
   const [py, px] = blocks;
   const key = `coarse match ${py}×${px} blocks of [${lr.shape}] in [${ref.shape}], dilations ${dilations}`;
-  const variant = recorder.choose(key, cpuFirst<"strips" | "tiles">(recorder.machine, ["strips"], ["tiles"]));
+  const variant = recorder.choose(
+    key,
+    cpuFirst<"subgroup" | "shared-memory">(recorder.machine, ["subgroup"], ["shared-memory"]),
+  );
   const Q = QUERIES[variant] * Math.ceil((py * px) / QUERIES[variant]);
-  const channels = variant === "strips" ? 4 * Math.ceil(C / 4) : C;
+  const channels = variant === "subgroup" ? 4 * Math.ceil(C / 4) : C;
   const queries = recorder.scratch("queries", [N, dilations.length, TAPS, channels, Q]);
   const count = N * dilations.length * Math.ceil(C / 4) * Q;
   recorder.dispatch({
     shader: "coarse_match_queries",
-    constants: { ...constantsOf(dilations), STRIPS: variant === "strips" },
+    constants: { ...constantsOf(dilations), SUBGROUP: variant === "subgroup" },
     params: { count, C, H, W, blocks: py * px, Q, px, ky: H / py, kx: W / px },
     bindings: { lr, squares: patchSquares(recorder, lr), queries },
     workgroups: flatGrid(count),
   });
-  const best = (variant === "strips" ? scoreStrips : scoreTiles)(recorder, match, queries);
+  const best = (variant === "subgroup" ? scoreBySubgroup : scoreTiles)(recorder, match, queries);
   recorder.dispatch({
     shader: "coarse_match_best",
     params: { count: N * py * px, blocks: py * px, tiles: best.best_score.shape[1] as number, Q },
@@ -85,13 +88,13 @@ function scoreTiles(recorder: Recorder, match: CoarseMatch, queries: Operand) {
     constants: constantsOf(dilations),
     params: { C, Hr, Wr, Q, dilations: dilations.length, taps: TAPS },
     bindings: { queries, ref_map: ref, squares: patchSquares(recorder, ref), ...best },
-    workgroups: [tiles, Q / QUERIES.tiles, N],
+    workgroups: [tiles, Q / QUERIES["shared-memory"], N],
     flops: flopsOf(match),
   });
   return best;
 }
 
-function scoreStrips(recorder: Recorder, match: CoarseMatch, queries: Operand) {
+function scoreBySubgroup(recorder: Recorder, match: CoarseMatch, queries: Operand) {
   const { ref, dilations } = match;
   const [N, C, Hr, Wr] = ref.shape as Sides;
   const Q = queries.shape[4] as number;
@@ -110,11 +113,11 @@ function scoreStrips(recorder: Recorder, match: CoarseMatch, queries: Operand) {
   const tiles = Math.ceil((Hr * strips) / STRIPS);
   const best = bestOfTiles(recorder, tiles, queries);
   recorder.dispatch({
-    shader: "coarse_match_strips",
+    shader: "coarse_match_subgroup",
     constants: { ...constantsOf(dilations), REACH: reach },
     params: { groups: Math.ceil(C / 4), Hr, Wr, strips, rows, columns, left, Q, dilations: dilations.length },
-    bindings: { queries, quads: quads(recorder, [ref], { top: reach, left, rows, columns }), norms, ...best },
-    workgroups: [tiles, Q / QUERIES.strips, N],
+    bindings: { queries, quads: nc4hw4(recorder, [ref], { top: reach, left, rows, columns }), norms, ...best },
+    workgroups: [tiles, Q / QUERIES.subgroup, N],
     flops: flopsOf(match),
   });
   return best;

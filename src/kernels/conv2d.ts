@@ -1,14 +1,8 @@
-/** Convolution and its gradients, in terms of the kernels of convolution.ts. */
-export type { Window } from "./convolution/convolution.js";
+/** Convolution and its gradients, in terms of the kernels of convolution/choose.ts. */
+export type { Window } from "./convolution/problem.js";
 
-import {
-  type Convolution,
-  convolve,
-  transpose,
-  type WeightGradient,
-  type Window,
-  weightGradient,
-} from "./convolution/convolution.js";
+import { convolve, transpose, weightGradient } from "./convolution/choose.js";
+import type { Convolution, WeightGradient, Window } from "./convolution/problem.js";
 import type { Operand, Recorder } from "./kernel.js";
 
 /** y = f([x, concat] ⋆ weight + bias + residual). */

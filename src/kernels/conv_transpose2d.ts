@@ -1,7 +1,8 @@
-/** Transposed convolution and its gradients: convolution's kernels with x and y exchanged (convolution.ts). */
-export type { Window } from "./convolution/convolution.js";
+/** Transposed convolution and its gradients: convolution's kernels with x and y exchanged (convolution/choose.ts). */
+export type { Window } from "./convolution/problem.js";
 
-import { convolve, transpose, type Window, weightGradient } from "./convolution/convolution.js";
+import { convolve, transpose, weightGradient } from "./convolution/choose.js";
+import type { Window } from "./convolution/problem.js";
 import type { Operand, Recorder } from "./kernel.js";
 
 /** y = f(the adjoint of convolution with `weight` [Cin,Cout,kh,kw], applied to x, + bias). */

@@ -8,7 +8,7 @@
 import type { CropWindowsOptions } from "../graph/ops/crop_windows.js";
 import type { WindowOriginOptions } from "../graph/ops/window_origin.js";
 import type { BatchNormAttributes } from "../kernels/batch_norm.js";
-import type { Window } from "../kernels/convolution/convolution.js";
+import type { Window } from "../kernels/convolution/problem.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { NormalizeAttributes } from "../kernels/normalize.js";
 import type { PointwiseName } from "../kernels/pointwise.js";

@@ -53,7 +53,9 @@ const KERNELS = new URL("../kernels/", import.meta.url);
 export function codeHash(folders: readonly URL[] = [SHADERS, KERNELS]): string {
   const hash = createHash("sha256");
   for (const folder of folders) {
-    const names = readdirSync(folder).filter((name) => /\.(wgsl|js)$/.test(name));
+    const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+      /\.(wgsl|js)$/.test(name),
+    );
     for (const name of names.sort()) hash.update(`${name}\n`).update(readFileSync(new URL(name, folder)));
   }
   return hash.digest("hex").slice(0, 16);

@@ -22,6 +22,7 @@ import type { JsonValue } from "../formats/checkpoint.js";
 import type { Device } from "../gpu/device.js";
 import { formatBytes } from "../gpu/errors.js";
 import type { Profiler } from "../gpu/profiler.js";
+import { currentChoices } from "../kernels/variants.js";
 import { type Checkpoint, Checkpoints, type FoundCheckpoint } from "../models/checkpoint.js";
 import { readVgg } from "../models/vgg_weights.js";
 import { readMasa } from "../models/weights.js";
@@ -187,7 +188,8 @@ function savedState({ path, checkpoint: { state } }: FoundCheckpoint): RunState 
   const fault = ["config", "step", "updates", "pairs"].find((key) => state[key] === undefined);
   if (fault)
     throw new CheckpointError(`the checkpoint ${path} has no ${fault}`, "Give one that masa train has written");
-  return state as unknown as RunState;
+  const saved = state as unknown as RunState;
+  return { ...saved, ...(saved.choices && { choices: currentChoices(saved.choices) }) };
 }
 
 async function createNetworks(device: Device, config: TrainConfig, resumed: boolean): Promise<Networks> {

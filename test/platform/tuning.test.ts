@@ -114,6 +114,7 @@ describe("cache of the tuner", () => {
         ["a.wgsl", "const TILE = 16u;"],
         ["a.js", "export const TILES = [8, 16];"],
         ["notes.txt", "no code"],
+        ["family/b.js", "code of a kernel in a folder"],
       ] as const) {
         await writeFile(join(folder, name), text);
         hashes.push(codeHash(folders));
@@ -121,6 +122,7 @@ describe("cache of the tuner", () => {
       expect(hashes[0]).to.match(/^[0-9a-f]{16}$/);
       expect(new Set(hashes.slice(0, 3)).size).to.equal(3);
       expect(hashes[3]).to.equal(hashes[2]);
+      expect(hashes[4]).not.to.equal(hashes[2]);
       // The program's own.
       expect(codeHash()).to.equal(tuningPlace().code()).and.not.equal(codeHash([]));
     }));

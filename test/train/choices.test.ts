@@ -38,7 +38,7 @@ describe("variants of a training run", () => {
     expect(keys).not.to.deep.equal([]);
 
     // No layer of this network has more than 16 outputs.
-    const tuned = keys.map((key) => [key, "tiles 256×16"] as const);
+    const tuned = keys.map((key) => [key, "implicit-gemm/256x16"] as const);
     const tune = () => tuned.forEach(([key, variant]) => void device.choices.set(key, variant));
     tune();
     const { checkpoint: whole } = await run(device, at("whole"), changes());
@@ -67,6 +67,36 @@ describe("variants of a training run", () => {
     expect(told.filter((text) => text.includes("bits"))).to.deep.equal([
       `${device.info.name} has not all the run's variants, as of another GPU for ${key}; its bits will differ`,
     ]);
+  });
+
+  it("are found by the names that earlier versions recorded", async () => {
+    const old: Readonly<Record<string, string>> = {
+      ...{
+        direct: "plain",
+        "subgroup/8": "strips",
+        "implicit-gemm/256x16": "tiles 256×16",
+        "winograd/4x4": "winograd",
+      },
+      ...{ subgroup: "strips", "implicit-gemm": "tiles", "subgroup/32x64": "strips", "shared-memory/64x64": "tiles" },
+      ...{ "shared-memory": "tiles", thread: "alone", workgroup: "team" },
+    };
+    const convolution = (key: string) => /^(convolve|transpose) /.test(key);
+    // Not the defaults, which an unknown name would select as well.
+    const defaults = await choicesOf((await first("renamed defaults")).checkpoint);
+    for (const key of Object.keys(defaults)) if (convolution(key)) device.choices.set(key, "implicit-gemm/256x16");
+    const { checkpoint: whole } = await run(device, at("renamed whole"), changes());
+    const { checkpoint } = await first("renamed");
+    device.choices.clear();
+    const { tensors, state } = await readCheckpoint(checkpoint);
+    const recorded = Object.entries(state.choices as Readonly<Record<string, string>>);
+    expect(recorded.map(([, id]) => id)).to.include.members(["implicit-gemm/256x16"]);
+    const choices = Object.fromEntries(recorded.map(([key, id]) => [key, old[id] as string]));
+    await writeCheckpoint(checkpoint, { tensors, state: { ...state, choices } });
+    const told: string[] = [];
+    const resumed = await goOn("renamed", told);
+    expect(told.join()).not.to.include("bits");
+    expect(await digestOf(resumed.checkpoint)).to.equal(await digestOf(whole));
+    expect(await choicesOf(resumed.checkpoint), "the new names").to.deep.equal(Object.fromEntries(recorded));
   });
 
   it("are the defaults for a checkpoint that names none", async () => {

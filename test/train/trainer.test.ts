@@ -46,10 +46,10 @@ interface Outcome {
   readonly bytes: number;
 }
 
-/** Names the plain variant for every choice: its sums have one order for all batches, so that no ReLU flips between them. */
+/** Names the direct variant for every choice: its sums have one order for all batches, so that no ReLU flips between them. */
 class Plain extends Map<string, string> {
   override get(): string {
-    return "plain";
+    return "direct";
   }
 }
 

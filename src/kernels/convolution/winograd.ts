@@ -1,54 +1,56 @@
 /**
- * 3 × 3 convolutions with stride 1 and their weight gradients by Winograd's F(4×4, 3×3): a quarter of the products, as matrix
- * products between transformed tiles of 4 × 4 outputs. shaders/winograd_input.wgsl has the formulas and the accuracy.
+ * 3 × 3 convolutions with stride 1 and their weight gradients by Winograd's F(4×4, 3×3): a quarter of the products, as
+ * matrix products between transformed tiles of 4 × 4 outputs. shaders/winograd_input.wgsl has the formulas and the accuracy.
  *
  *   forward          y = output(u(weight) · v(x))
  *   weight gradient  dweight = weight_gradient(v'(dy) · v(x)ᵀ), the adjoint of the first in the weight
  *
- * Transformed weights are rounded, by the same amount in all tiles, so that the sum of y over an image is off by more than
- * independent errors are. Forward all goldens pass with that. In an input gradient such sums reach the weights of earlier
- * layers, and one fails: there it is not offered. The weight gradient transforms no weights.
+ * Transformed weights are rounded by the same amount in all tiles, so errors do not average out in the sum of y over an
+ * image. The golden cases allow this in the forward pass. In an input gradient such sums reach the weights of earlier layers,
+ * and one golden case fails, so it is not offered there. The weight gradient transforms no weights.
  */
 
-import { elements, FLAT_WORKGROUP, flatGrid, type Machine, type Operand, type Recorder } from "../kernel.js";
+import { elements, FLAT_WORKGROUP, flatGrid, type Operand, type Recorder } from "../kernel.js";
 import { product } from "../shared/product.js";
-import type { Convolution, WeightGradient, Window } from "./convolution.js";
+import { type Algorithm, channelsOf, type Problem, sourcesOf, type WeightGradient, type Window } from "./problem.js";
 
 type Sides = [number, number, number, number];
 
 const POINTS = 36;
-/** How the products take their matrices. */
 const AS_STORED = { transposeA: false, transposeB: false };
-/** Most bytes of the transformed tiles of an image tensor that exist at once. */
+/** Most bytes of the transformed tiles of one tensor that exist at once. */
 const SCRATCH_BYTES = 16 << 20;
-/** Tiles of a slab: as many as a workgroup of the matrix product has columns, so that it reads one piece of memory. */
+/** Tiles of a slab: as many as a workgroup of the matrix product has columns, so that it reads contiguous memory. */
 const SLAB = 64;
-/** The same for the weight gradient, where the products of a slab's tiles are summed for themselves: long sums lose digits. */
+/** The same for the weight gradient, where each slab is one split-K partial sum: long sums lose digits. */
 const SUM_SLAB = 256;
 
-/** Whether a convolution of this kernel and window can be computed so. */
-export function winogradSuits(weight: Operand, { stride, dilation }: Window): boolean {
+export const winograd: Algorithm<Problem> = {
+  id: "winograd/4x4",
+  valid: (_, { direction, weight, window }) => direction === "forward" && suits(weight, window),
+  record: convolution,
+};
+
+export const winogradWeightGradient: Algorithm<WeightGradient> = {
+  id: "winograd/4x4",
+  valid: (_, { dweight, window }) => suits(dweight, window),
+  record: weightGradient,
+};
+
+/** Whether the transforms are made for this kernel and window. */
+function suits(weight: Operand, { stride, dilation }: Window): boolean {
   return weight.shape[2] === 3 && weight.shape[3] === 3 && stride === 1 && dilation === 1;
 }
 
-/**
- * Whether it is faster than direct sums: where arithmetic is dear beside memory, as on adapters that compute on the CPU, and
- * the matrices are large. For GPUs that is to be measured.
- */
-export function winogradPays({ software, subgroupMinSize }: Machine, y: Operand, fewestChannels: number): boolean {
-  return software && subgroupMinSize >= 8 && fewestChannels >= 32 && tilesOf(y).count >= 32;
-}
-
-/** `convolve` of convolution.ts. */
-export function winogradConvolution(recorder: Recorder, convolution: Convolution): void {
-  const { x, concat, weight, bias, residual, y, window, slope } = convolution;
+function convolution(recorder: Recorder, problem: Problem): void {
+  const { sources, weight, bias, residual, y, window, slope } = problem;
   const [O, C] = weight.shape as Sides;
   const u = weights(recorder, weight);
   const { TH, TW, P, Q, count } = tilesOf(y);
   for (const { first, tiles } of chunks(count, Math.max(O, C))) {
     const part = { first, tiles, ...slabsOf(tiles, SLAB), TH, TW };
     const { slabs, size } = part;
-    const v = input(recorder, concat ? [x, concat] : [x], part, window.padding, "channels");
+    const v = input(recorder, sources, part, window.padding, "channels");
     const m = recorder.scratch(`products of tiles from ${first}`, [POINTS * slabs, O, size]);
     product(recorder, u, v, m, AS_STORED, directFlops(weight, y, tiles / count));
     recorder.dispatch({
@@ -64,8 +66,7 @@ export function winogradConvolution(recorder: Recorder, convolution: Convolution
   }
 }
 
-/** `weightGradient` of convolution.ts. */
-export function winogradWeightGradient(recorder: Recorder, gradient: WeightGradient): void {
+function weightGradient(recorder: Recorder, gradient: WeightGradient): void {
   const { x, concat, dy, dweight, window } = gradient;
   const [O, C] = dweight.shape as Sides;
   const tiling = tilesOf(dy);
@@ -73,7 +74,7 @@ export function winogradWeightGradient(recorder: Recorder, gradient: WeightGradi
   for (const { first, tiles } of chunks(tiling.count, Math.max(O, C))) {
     const part = { first, tiles, ...slabsOf(tiles, SUM_SLAB), TH: tiling.TH, TW: tiling.TW };
     const { slabs, size } = part;
-    const vx = input(recorder, concat ? [x, concat] : [x], part, window.padding, "tiles");
+    const vx = input(recorder, sourcesOf(x, concat), part, window.padding, "tiles");
     const vy = recorder.scratch(`tiles of dy from ${first}`, [POINTS * slabs, O, size]);
     recorder.dispatch({
       shader: "winograd_output_gradient",
@@ -101,12 +102,12 @@ function weights(recorder: Recorder, weight: Operand): Operand {
   return u;
 }
 
-/** What the direct sums of a part of y take, a multiply-add as two. */
+/** FLOP of the direct sums of a part of y. */
 function directFlops(weight: Operand, y: Operand, part: number): number {
   return (2 * elements(weight.shape) * elements(y.shape) * part) / (weight.shape[0] as number);
 }
 
-/** Which tiles, in how many slabs of which size, of TH × TW in an image. */
+/** Some of the tiles, TH × TW per image, in slabs of equal size. */
 interface Part {
   readonly first: number;
   readonly tiles: number;
@@ -116,7 +117,7 @@ interface Part {
   readonly TW: number;
 }
 
-/** The transformed windows of some tiles, [36·slabs], of matrices with so many `rows`: all inputs' channels, or tiles. */
+/** The transformed windows of some tiles: 36·slabs matrices, whose rows are channels or tiles. */
 function input(
   recorder: Recorder,
   xs: readonly Operand[],
@@ -125,7 +126,7 @@ function input(
   rows: "channels" | "tiles",
 ): Operand {
   const { slabs, size } = part;
-  const channels = xs.reduce((sum, x) => sum + (x.shape[1] as number), 0);
+  const channels = channelsOf(xs);
   const sides = rows === "channels" ? [channels, size] : [size, channels];
   const v = recorder.scratch(`tiles of x from ${part.first}`, [POINTS * slabs, ...sides]);
   const steps = rows === "channels" ? { channel_step: size, tile_step: 1 } : { channel_step: 1, tile_step: channels };
@@ -143,18 +144,18 @@ function input(
   return v;
 }
 
-/** Channels that a thread of the transforms takes: on a CPU, where it takes long to find a tile, several. */
+/** Channels per thread of the transforms: several on a CPU, where the divisions that locate a tile are expensive. */
 function reachOf({ machine }: Recorder): number {
   return machine.software ? 16 : 1;
 }
 
-/** A thread for each tile and for every `reachOf` channels. */
+/** One thread per tile and `reachOf` channels. */
 function tileGrid(recorder: Recorder, tiles: number, channels: number): [number, number, number] {
   return [Math.ceil(tiles / FLAT_WORKGROUP), Math.ceil(channels / reachOf(recorder)), 1];
 }
 
 /** The tiles of an output [N, O, P, Q]. */
-function tilesOf(y: Operand) {
+export function tilesOf(y: Operand) {
   const [N, , P, Q] = y.shape as Sides;
   const [TH, TW] = [Math.ceil(P / 4), Math.ceil(Q / 4)];
   return { TH, TW, P, Q, count: N * TH * TW };

@@ -1,8 +1,8 @@
 /**
- * The batched matrix product, for the operation `matmul` and for convolutions that are made of it.
+ * The batched matrix product, for the operation `matmul` and for Winograd convolution.
  *
- * `plain` serves small matrices. `tiles` shares both operands through workgroup memory: for GPUs. `strips` hands one of
- * them on by subgroup broadcast: for adapters that compute on the CPU.
+ * `direct` serves small matrices. `shared-memory` passes tiles of both operands through workgroup memory: for GPUs.
+ * `subgroup` broadcasts one operand within subgroups: for CPU adapters.
  */
 import { cpuFirst, flatGrid, type Machine, type Operand, type Recorder, vectorOf, vectorWidth } from "../kernel.js";
 
@@ -13,25 +13,25 @@ export interface Transposed {
 
 /** Shader, and rows and columns of a workgroup's part of y. */
 const FAST = {
-  tiles: { shader: "matmul_tiled", rows: 64, columns: 64 },
-  strips: { shader: "matmul_strips", rows: 32, columns: 64 },
+  "shared-memory/64x64": { shader: "matmul_tiled", rows: 64, columns: 64 },
+  "subgroup/32x64": { shader: "matmul_subgroup", rows: 32, columns: 64 },
 } as const;
 
-type Variant = "plain" | keyof typeof FAST;
+type Variant = "direct" | keyof typeof FAST;
 
-/** Least sides and least inner index for which parts of y are made faster than single elements. */
+/** Least rows and columns, and least inner index, for which the fast variants pay. */
 const LEAST_SIDE = 32;
 const LEAST_INNER = 16;
 
 function variants(machine: Machine, filled: boolean): [Variant, ...Variant[]] {
-  const fast = cpuFirst<Variant>(machine, ["strips"], ["tiles"]);
-  return filled ? [...fast, "plain"] : ["plain", ...fast];
+  const fast = cpuFirst<Variant>(machine, ["subgroup/32x64"], ["shared-memory/64x64"]);
+  return filled ? [...fast, "direct"] : ["direct", ...fast];
 }
 
 /**
  * y [B, n, m] = a [B, n, K] · b [B, K, m]; a transposed operand is stored as [B, K, n] or [B, m, K]. Where a has fewer
- * matrices than b, each of them meets as many of b, one after the other. `flops` tells the arithmetic of the result where
- * the product saves some.
+ * matrices than b, each of them is multiplied by as many of b, one after the other. `flops` is the arithmetic that the result
+ * takes directly, if the product saves some.
  */
 export function product(
   recorder: Recorder,
@@ -54,11 +54,11 @@ export function product(
     bindings: { a, b, y },
     ...(flops === undefined ? { flops: executed } : { flops, executed }),
   };
-  if (variant === "plain") recorder.dispatch({ ...task, shader: "matmul", workgroups: flatGrid(batches * n * m) });
+  if (variant === "direct") recorder.dispatch({ ...task, shader: "matmul", workgroups: flatGrid(batches * n * m) });
   else {
     const { shader, rows, columns } = FAST[variant];
     const width = vectorWidth(transposeA ? n : inner, transposeB ? inner : m);
-    const values = variant === "strips" && { Values: vectorOf(width), WIDTH: `${width}u` };
+    const values = variant === "subgroup/32x64" && { Values: vectorOf(width), WIDTH: `${width}u` };
     recorder.dispatch({
       ...task,
       constants: { ...task.constants, ...values },

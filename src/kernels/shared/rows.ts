@@ -2,9 +2,9 @@
  * How long rows are added up: they are cut into pieces, whose sums a second dispatch adds in order. The order of all
  * additions depends on shapes and variant alone, so that a rerun gives the same bits.
  *
- * team   64 threads share a piece and add up their sums pairwise, through workgroup memory: for GPUs.
- * alone  each thread has a piece of its own, and no thread waits for another: for adapters that compute on the CPU, where the
- *        barriers of a team cost as much as reading thousands of numbers.
+ * workgroup  64 threads reduce a piece together, pairwise, through workgroup memory: for GPUs.
+ * thread     each thread reduces its own piece, without barriers: for CPU adapters, where a barrier costs as much as reading
+ *            thousands of numbers.
  */
 import {
   FLAT_WORKGROUP,
@@ -17,8 +17,8 @@ import {
   walk,
 } from "../kernel.js";
 
-/** Elements of a piece. Alone, rows longer than the square of this have pieces as long as they are many: both sums are short. */
-const PIECE = { team: 4096, alone: 512 } as const;
+/** Elements of a piece. Per thread, a row longer than the square of this has about as many pieces as they have elements. */
+const PIECE = { workgroup: 4096, thread: 512 } as const;
 
 /**
  * Cuts `rows` rows of `length`: parameters and constants of the shaders by their names, and the workgroups. `what` names the
@@ -28,11 +28,12 @@ export function shareRows(recorder: Recorder, what: string, rows: number, length
   const { software } = recorder.machine;
   const variant = recorder.choose(
     `${what} ${rows}×${length}`,
-    software ? (["alone", "team"] as const) : (["team", "alone"] as const),
+    software ? (["thread", "workgroup"] as const) : (["workgroup", "thread"] as const),
   );
-  const piece = variant === "team" ? PIECE.team : Math.max(PIECE.alone, 4 * Math.ceil(Math.sqrt(length) / 4));
+  const piece =
+    variant === "workgroup" ? PIECE.workgroup : Math.max(PIECE.thread, 4 * Math.ceil(Math.sqrt(length) / 4));
   const pieces = Math.ceil(length / piece);
-  const team = variant === "team" ? FLAT_WORKGROUP : 1;
+  const team = variant === "workgroup" ? FLAT_WORKGROUP : 1;
   return {
     constants: { TEAM: `${team}u`, ...vectors(length) },
     params: { length, pieces, piece, half: HALF },

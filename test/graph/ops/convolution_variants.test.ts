@@ -1,5 +1,5 @@
 /**
- * Every variant of the convolution kernels against the plain one, which the operations' own tests hold against float64.
+ * Every algorithm of the convolution kernels against the direct one, which the operations' own tests hold against float64.
  *
  * Both are float32 sums of the same K products in different orders, so they differ by at most twice the bound of one,
  * 2 · 4·√K·2⁻²⁴·Σ|terms| (see check.ts). Σ|terms| is the plain kernel on absolute values.
@@ -7,7 +7,8 @@
 import { expect } from "chai";
 import { compile } from "../../../src/graph/plan/plan.js";
 import { type Operation, recordOne, type Tensor } from "../../../src/graph/trace/tensor.js";
-import { convolve, transpose, type Window, weightGradient } from "../../../src/kernels/convolution/convolution.js";
+import { convolve, transpose, weightGradient } from "../../../src/kernels/convolution/choose.js";
+import type { Window } from "../../../src/kernels/convolution/problem.js";
 import { type Dtype, elements, type Operand, Recorder, type Shape } from "../../../src/kernels/kernel.js";
 import { nodePlatform, openDevice } from "../../../src/platform/node.js";
 import { testDevice } from "../../device.js";
@@ -145,8 +146,8 @@ async function compare(direction: Direction, test: Case, random: Random, on = te
       plan.dispose();
     }
   });
-  const plain = turns.find((turn) => taken(turn) === "plain");
-  if (!plain) return expect.fail("plain is no candidate");
+  const plain = turns.find((turn) => taken(turn) === "direct");
+  if (!plain) return expect.fail("direct is not a candidate");
   const unit = 2 * 4 * Math.sqrt(direction.terms(test)) * 2 ** -24;
   for (const turn of turns) {
     const scale = errorScale(turn, plain.magnitude);
@@ -200,10 +201,10 @@ describe("convolution variants", () => {
       convolve(recorder, { x: image, weight, y: image, window: { stride: 1, padding: 1, dilation: 1 }, slope: 1 });
       return recorder.choices[0]?.taken;
     };
-    expect(taken(64, 160, "f32", true)).to.equal("winograd");
-    expect(taken(64, 160, "f16", true)).to.equal("strips");
-    expect(taken(16, 160, "f32", true)).to.equal("strips");
-    expect(taken(64, 16, "f32", true)).to.equal("strips");
-    expect(taken(64, 160, "f32", false)).to.equal("tiles 64×64");
+    expect(taken(64, 160, "f32", true)).to.equal("winograd/4x4");
+    expect(taken(64, 160, "f16", true)).to.equal("subgroup/8");
+    expect(taken(16, 160, "f32", true)).to.equal("subgroup/8");
+    expect(taken(64, 16, "f32", true)).to.equal("subgroup/8");
+    expect(taken(64, 160, "f32", false)).to.equal("implicit-gemm/64x64");
   });
 });

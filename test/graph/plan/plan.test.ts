@@ -52,13 +52,16 @@ describe("plan", () => {
     const [choice] = plan.choices;
     plan.dispose();
     expect(choice?.key).to.equal("matmul 1 of 64×32·32×64");
-    expect(choice?.candidates).to.include.members(["tiles", "plain"]);
+    expect(choice?.candidates).to.include.members(["shared-memory/64x64", "direct"]);
     expect(choice?.node.operation.name).to.equal("matmul");
     const key = choice?.key as string;
-    device.choices.set(key, "plain");
+    device.choices.set(key, "direct");
     try {
-      expect(await shadersWith()).to.deep.equal(["matmul", "plain"]);
-      expect(await shadersWith(new Map([[key, "tiles"]]))).to.deep.equal(["matmul_tiled", "tiles"]);
+      expect(await shadersWith()).to.deep.equal(["matmul", "direct"]);
+      expect(await shadersWith(new Map([[key, "shared-memory/64x64"]]))).to.deep.equal([
+        "matmul_tiled",
+        "shared-memory/64x64",
+      ]);
       const other = new Map([[key, "of another version"]]);
       expect((await shadersWith(other))[1], "the default").to.equal(choice?.taken);
     } finally {

@@ -1,4 +1,4 @@
-// The weight gradient of convolution for adapters that compute on the CPU, first of two stages.
+// The weight gradient of convolution for CPU adapters, first of two stages.
 //
 //   partial[s, o, channel + c, i, j] = Σ over the lines (n, p) of slab s, Σ_q
 //       dy[n, o, p, q] · x[n, c, p·stride − padding + i·dilation, q·stride − padding + j·dilation]

@@ -1,4 +1,4 @@
-// y = a · b for every batch, for adapters that compute on the CPU: the bindings and constants of matmul.wgsl.
+// y = a · b for every batch, for CPU adapters: the bindings and constants of matmul.wgsl.
 //
 // A workgroup is one subgroup of 8 threads or more and makes 32 rows of 64 columns of y, thread t the columns 8t … 8t + 7.
 // A load costs as much there as twenty multiply-adds whatever its address, of a vector little more, and a broadcast next to

@@ -1,47 +1,55 @@
 /**
- * The convolutions of convolution_gather.ts on adapters that compute on the CPU, `shaders/conv2d_strips.wgsl`: the inputs
- * as quads with the margin that the taps need, the weights in the order in which they are read, then one dispatch a phase.
+ * Convolution by subgroup broadcast, for CPU adapters, `shaders/conv2d_subgroup.wgsl`: the inputs in the NC4HW4 layout with
+ * the margin that the taps need, the weights in the order in which they are read, then one dispatch per phase.
  */
 
-import { byteSize, flatGrid, type Machine, type Operand, type Recorder } from "../kernel.js";
-import { type Margin, quads, quadType } from "../shared/quads.js";
-import { fold, type Gather, type PartialSum, type Phase, partialSums, phaseParams, type Side } from "./gather.js";
+import { byteSize, flatGrid, type Machine, type Operand, type Recorder, rowOfGroups } from "../kernel.js";
+import { type Margin, nc4hw4, nc4hw4Storage } from "../shared/nc4hw4.js";
+import {
+  type Algorithm,
+  channelsOf,
+  type PartialSum,
+  type Phase,
+  type Problem,
+  partialSums,
+  phaseParams,
+  type Side,
+} from "./problem.js";
 
 type Sides = [number, number, number, number];
 
-/** Pixels of a strip, and strips of a workgroup. */
+/** Pixels of a strip, which a thread computes, and strips of a workgroup. */
 const PIXELS = 8;
 const STRIPS = 8;
 
 /**
- * Output channels that a thread can make, and the most of them by the step between its pixels: 32 are faster than 16 where
- * there are as many, but compile almost twice as long, and steps of 2 are rare.
+ * Output channels that a thread can compute, and the most of them by the step between its pixels: 32 are faster than 16 if
+ * there are as many, but take almost twice as long to compile, and steps of 2 are rare.
  */
 const OUTPUTS = [4, 8, 16, 32];
 const MOST_OUTPUTS = { 1: 32, 2: 16 } as const;
-/** Steps, each of 4 to 12 products, that are summed in one go. */
+/** Most steps, each of 4 to 12 products, of one sum. */
 const MOST_STEPS = 48;
 
-/** Whether the inputs' quads, one input at a time at least, are small enough for the machine. */
-export function stripsFit(machine: Machine, { sources, phases }: Gather): boolean {
-  const margin = marginOf(sources[0] as Operand, phases);
-  return sources.every((source) => fits(machine, [source], margin));
-}
+export const subgroup: Algorithm<Problem> = {
+  id: `subgroup/${PIXELS}`,
+  /** The subgroup must have 8 threads, and the inputs in NC4HW4, one at a time at least, must fit a binding. */
+  valid(machine, { sources, phases }) {
+    const margin = marginOf(sources[0] as Operand, phases);
+    return machine.subgroupMinSize >= 8 && sources.every((source) => fits(machine, [source], margin));
+  },
+  record: (recorder, problem) => (isDoubling(problem) ? doubling : phaseByPhase)(recorder, problem),
+};
 
 function fits({ limits }: Machine, sources: readonly Operand[], { rows, columns }: Margin): boolean {
   const [N] = (sources[0] as Operand).shape as [number];
   const groups = sources.reduce((sum, { shape }) => sum + Math.ceil((shape[1] as number) / 4), 0);
-  const packed = { name: "quads", shape: [N, groups, rows, columns, 4], dtype: quadType(sources) };
+  const packed = { name: "nc4hw4", shape: [N, groups, rows, columns, 4], dtype: nc4hw4Storage(sources) };
   return byteSize(packed) <= limits.maxStorageBufferBindingSize;
 }
 
-export function gatherStrips(recorder: Recorder, task: Gather): void {
-  if (isDoubling(task)) doubling(recorder, task);
-  else gather(recorder, task);
-}
-
-/** One dispatch a phase; inputs that exceed a binding together come one after the other. */
-function gather(recorder: Recorder, task: Gather): void {
+/** One dispatch per phase; inputs that exceed a binding together come one after the other. */
+function phaseByPhase(recorder: Recorder, task: Problem): void {
   const { sources, strides, phases } = task;
   const margin = marginOf(sources[0] as Operand, phases);
   const together = fits(recorder.machine, sources, margin);
@@ -51,7 +59,7 @@ function gather(recorder: Recorder, task: Gather): void {
   for (const [i, part] of parts.entries()) {
     const start = strides.start + channel * strides.c_stride;
     const sum = { ...(sums[i] as PartialSum), sources: part, strides: { ...strides, start } };
-    const x = quads(recorder, part, margin);
+    const x = nc4hw4(recorder, part, margin);
     for (const phase of phases) dispatchPhase(recorder, sum, phase, x, margin);
     channel += channelsOf(part);
   }
@@ -70,7 +78,7 @@ function dispatchPhase(recorder: Recorder, task: PartialSum, phase: Phase, x: Op
   const packed = pack(recorder, task, phase, taps, outputs, groups);
   const steps = (groups * rows.taps * columns.taps) / taps;
   recorder.dispatch({
-    shader: "conv2d_strips",
+    shader: "conv2d_subgroup",
     constants: { TAPS: `${taps}u`, STEP: `${step}u`, OUTPUTS: `${outputs}u` },
     params: {
       ...phaseParams(task, phase),
@@ -79,18 +87,24 @@ function dispatchPhase(recorder: Recorder, task: PartialSum, phase: Phase, x: Op
       ...{ spacing: taps > 1 ? 1 : columns.inStep, block: blockOf(steps), adds: Number(adds), slope },
     },
     bindings: { x, packed, bias: bias ?? packed, residual: residual ?? x, y },
-    workgroups: [Math.ceil(O / outputs), ...fold(Math.ceil((lines * strips) / STRIPS))],
+    workgroups: [Math.ceil(O / outputs), ...groupsOf(lines * strips)],
     flops: 2 * lines * columns.count * O * channelsOf(sources) * rows.taps * columns.taps,
   });
 }
 
-/** Steps of a block: as few blocks as their bound allows, all of a length. */
+/** Workgroups for so many strips. */
+function groupsOf(strips: number): [number, number] {
+  const [across, down] = rowOfGroups(Math.ceil(strips / STRIPS));
+  return [across, down];
+}
+
+/** Steps of a block: as few blocks as possible, of equal length. */
 function blockOf(steps: number): number {
   return Math.ceil(steps / Math.ceil(steps / MOST_STEPS)) || 1;
 }
 
 /** The adjoint of a 3×3 convolution with stride 2 and padding 1: the one that MASA upsamples with. */
-function isDoubling({ weight, phases: [first, , , last], residual }: Gather): boolean {
+function isDoubling({ weight, phases: [first, , , last], residual }: Problem): boolean {
   const of = ({ rows, columns }: Phase, taps: number) =>
     [rows, columns].every((side) => side.taps === taps && side.tapStep === 1 && side.first === 0);
   if (residual || !first || !last || weight.shape[2] !== 3 || weight.shape[3] !== 3) return false;
@@ -98,41 +112,37 @@ function isDoubling({ weight, phases: [first, , , last], residual }: Gather): bo
 }
 
 /** All four phases in one dispatch: they share their inputs. */
-function doubling(recorder: Recorder, task: Gather): void {
+function doubling(recorder: Recorder, task: Problem): void {
   const { sources, bias, y, slope } = task;
   const [N, , GH, GW] = (sources[0] as Operand).shape as Sides;
   const [, O, P, Q] = y.shape as Sides;
   const strips = Math.ceil(GW / PIXELS);
   const margin = { top: 0, left: 0, rows: GH + 1, columns: strips * PIXELS + 1 };
-  const x = quads(recorder, sources, margin);
+  const x = nc4hw4(recorder, sources, margin);
   const groups = x.shape[1] as number;
   const taps = { taps: 3, tap: 0, tapStride: 1 };
   const packed = pack(recorder, task, { rows: taps, columns: taps }, 1, 8, groups);
   recorder.dispatch({
-    shader: "conv2d_doubling_strips",
+    shader: "conv_transpose2d_subgroup",
     params: {
       ...{ strips, lines: N * GH, GH, quads: groups, rows: margin.rows, columns: margin.columns },
       ...{ block: blockOf(groups), O, P, Q },
       ...{ has_bias: Number(bias !== undefined), slope },
     },
     bindings: { x, packed, bias: bias ?? packed, y },
-    workgroups: [Math.ceil(O / 8), ...fold(Math.ceil((N * GH * strips) / STRIPS))],
+    workgroups: [Math.ceil(O / 8), ...groupsOf(N * GH * strips)],
     flops: 18 * N * GH * GW * O * channelsOf(sources),
   });
 }
 
-function channelsOf(sources: readonly Operand[]): number {
-  return sources.reduce((sum, { shape }) => sum + (shape[1] as number), 0);
-}
-
-/** Taps of a row that one step of the kernel takes together: they share their pixels. */
+/** Taps of a row that one step of the kernel covers: they share their pixels. */
 function tapsOf({ taps, tapStep, inStep }: Side): 1 | 2 | 3 {
   if (tapStep !== 1 || inStep > 2) return 1;
   if (taps % 3 === 0 && taps > 0) return 3;
   return taps % 2 === 0 && taps > 0 ? 2 : 1;
 }
 
-/** Zeros around the inputs so that no tap of any strip, the last ones being longer than their rows, lies outside. */
+/** Zeros around the inputs, so that no tap of any strip lies outside; the last strip of a row may be longer than the row. */
 function marginOf(x: Operand, phases: readonly Phase[]) {
   const [, , H, W] = x.shape as Sides;
   const low = (sides: readonly Side[]) => Math.max(0, ...sides.map(({ first }) => -first));
@@ -155,10 +165,10 @@ function marginOf(x: Operand, phases: readonly Phase[]) {
 
 type Taps = Pick<Side, "taps" | "tap" | "tapStride">;
 
-/** The weights of a phase; inputs begin at quads of their own. */
+/** The weights of a phase. Each input begins a new group of four channels. */
 function pack(
   recorder: Recorder,
-  { weight, strides, sources, y }: Gather,
+  { weight, strides, sources, y }: Problem,
   { rows, columns }: Record<"rows" | "columns", Taps>,
   taps: number,
   outputs: number,
@@ -175,7 +185,7 @@ function pack(
     const C = shape[1] as number;
     const count = blocks * Math.ceil(C / 4) * 8 * eighths;
     recorder.dispatch({
-      shader: "conv2d_strips_pack",
+      shader: "conv2d_subgroup_pack",
       constants: { TAPS: `${taps}u`, OUTPUTS: `${outputs}u` },
       params: {
         ...{ count, C, KH: rows.taps, KW: columns.taps, quads: groups, quad, O },

@@ -1,4 +1,4 @@
-// The weights in the order in which conv2d_strips.wgsl reads them. One thread has four input channels of one output channel.
+// The weights in the order in which conv2d_subgroup.wgsl reads them. One thread has four input channels of one output channel.
 //
 //   packed[b, quad + g, i, j / TAPS, m / 8, j % TAPS, m % 8, k] =
 //       weight[start + (OUTPUTS·b + m)·o_stride + (4g + k)·c_stride + i·i_stride + j·j_stride]

@@ -1,8 +1,8 @@
-// Convolution for GPUs: a workgroup makes CHANNELS output channels of PIXELS pixels, a thread 8 of 8.
+// Convolution as implicit GEMM, for GPUs: a workgroup makes CHANNELS output channels of PIXELS pixels, a thread 8 of 8.
 //
 //   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same] + Σ_c Σ_i Σ_j
 //       w[o, channel + c, i, j] · x[n, first + c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
-//   as conv2d_strips.wgsl, which names the operands. It is the product of a matrix of weights [O, K] and one of pixels
+//   as conv2d_subgroup.wgsl, which names the operands. It is the product of a matrix of weights [O, K] and one of pixels
 //   [K, N·GH·GW], K = taken·KH·KW, which is never written out: slices of DEPTH of its rows pass through workgroup memory.
 //   Few output channels want narrow tiles of many pixels: what a tile has above O is computed for nothing.
 // Cost: 2·N·O·GH·GW·K FLOP; a thread reads 16 values from workgroup memory for 64 products, a workgroup PIXELS + CHANNELS

@@ -1,4 +1,4 @@
-/** Four channels side by side with a margin of zeros, `shaders/quads.wgsl`: what the kernels for CPU adapters read. */
+/** The NC4HW4 layout with a margin of zeros, `shaders/nc4hw4.wgsl`: what the kernels for CPU adapters read. */
 import { type FloatStorage, type Operand, type Recorder, vectorOf, vectorWidth } from "../kernel.js";
 
 /** Zeros around a map. Faster to write where `left` is a multiple of 4. */
@@ -15,19 +15,19 @@ const THREADS = 8;
 const REACH = 16;
 
 /** Maps [N, Cᵢ, H, W], one after the other, → [N, Σ⌈Cᵢ/4⌉, rows, columns, 4]. */
-export function quads(recorder: Recorder, maps: readonly Operand[], { top, left, rows, columns }: Margin): Operand {
+export function nc4hw4(recorder: Recorder, maps: readonly Operand[], { top, left, rows, columns }: Margin): Operand {
   const [N] = (maps[0] as Operand).shape as [number];
   const groups = maps.map(({ shape }) => Math.ceil((shape[1] as number) / 4));
   const all = groups.reduce((sum, count) => sum + count, 0);
-  const name = `quads of ${maps.map(({ name }) => name).join()}`;
-  const packed = recorder.scratch(name, [N, all, rows, columns, 4], quadType(maps));
+  const name = `NC4HW4 of ${maps.map(({ name }) => name).join()}`;
+  const packed = recorder.scratch(name, [N, all, rows, columns, 4], nc4hw4Storage(maps));
   let first = 0;
   for (const [i, x] of maps.entries()) {
     const [, C, H, W] = x.shape as [number, number, number, number];
     const count = groups[i] as number;
     const width = vectorWidth(W, left);
     recorder.dispatch({
-      shader: "quads",
+      shader: "nc4hw4",
       constants: { Values: vectorOf(width), WIDTH: `${width}u` },
       params: { C, H, W, groups: count, all, first, rows, columns, top, left, reach: REACH },
       bindings: { x, quads: packed },
@@ -38,7 +38,7 @@ export function quads(recorder: Recorder, maps: readonly Operand[], { top, left,
   return packed;
 }
 
-/** Halves where that loses nothing. */
-export function quadType(maps: readonly Operand[]): FloatStorage {
+/** f16 if that loses nothing. */
+export function nc4hw4Storage(maps: readonly Operand[]): FloatStorage {
   return maps.every(({ dtype }) => dtype === "f16") ? "f16" : "f32";
 }

@@ -1,7 +1,7 @@
-// Coarse matching for adapters that compute on the CPU: the best position of Ref↓ for each query, over a tile of positions.
+// Coarse matching for CPU adapters: the best position of Ref↓ for each query, over a tile of positions.
 //
 //   score[n, q, r] = Σ_d (Σ_t Σ_c queries[n, q, d, t, c] · ref[n, c, r + DILATIONS[d]·t]) / norms[n, d, r]
-//   quads: ref [N, C, Hr, Wr] with a margin of at least REACH zeros (quads.wgsl), REACH the largest dilation; norms [N, COUNT, Hr, Wr]
+//   quads: ref [N, C, Hr, Wr] with a margin of at least REACH zeros (nc4hw4.wgsl), REACH the largest dilation; norms [N, COUNT, Hr, Wr]
 //   of the patches of ref; queries packed as [N, Q/16, COUNT, rows of taps, ⌈C/4⌉, 2, taps of a row, 8, 4]
 //   (coarse_match_queries.wgsl); best_score, best_index [N, tiles, Q].
 // A workgroup is one subgroup of 8 threads or more with 16 queries. A thread scores a strip of 8 neighbouring positions:

@@ -1,4 +1,4 @@
-// Four channels side by side, with a margin of zeros: the layout of the kernels for adapters that compute on the CPU.
+// The NC4HW4 layout, four channels side by side, with a margin of zeros: what the kernels for CPU adapters read.
 //
 //   quads[n, first + g, row, column] = x[n, 4g … 4g + 3, row − top, column − left], 0 outside x        x [N, C, H, W]
 //   quads [N, all, rows, columns], vectors of four, where other maps may have the other groups.

@@ -1,38 +1,53 @@
-/** The convolutions of convolution_gather.ts on GPUs: `shaders/conv2d_tiles.wgsl`. */
+/** Implicit GEMM: workgroups share tiles of pixels and weights through their memory, `shaders/conv2d_implicit_gemm.wgsl`. */
 
-import { elements, flatGrid, type Operand, type Recorder } from "../kernel.js";
-import { fold, type Gather, type PartialSum, type Phase, partialSums, phaseParams } from "./gather.js";
+import { elements, flatGrid, type Operand, type Recorder, rowOfGroups } from "../kernel.js";
+import {
+  type Algorithm,
+  channelsOf,
+  type PartialSum,
+  type Phase,
+  type Problem,
+  partialSums,
+  phaseParams,
+} from "./problem.js";
 
 type Sides = [number, number, number, number];
 
 /** Output channels that lie side by side in the packed weights. */
 const GROUP = 16;
 /** Pixels × output channels of a workgroup; each of its threads makes 8 × 8. */
-const TILES = {
-  "tiles 64×64": { pixels: 64, channels: 64 },
-  "tiles 256×64": { pixels: 256, channels: 64 },
-  "tiles 128×32": { pixels: 128, channels: 32 },
-  "tiles 256×16": { pixels: 256, channels: 16 },
-} as const;
-export type Tiles = keyof typeof TILES;
-/** Products that are added up in one go: slices are summed one after the other, and long sums lose digits. */
+interface Tile {
+  readonly pixels: number;
+  readonly channels: number;
+}
+/** Most products of one sum: long sums lose digits, so longer ones are split over dispatches. */
 const CHUNK = 1024;
 
-/** The tiles that suit so many output channels, the default first: what a tile has beyond them is computed for nothing. */
-export function tilesFor(O: number): readonly [Tiles, ...Tiles[]] {
-  if (O <= 16) return ["tiles 256×16"];
-  return O <= 32 ? ["tiles 128×32"] : ["tiles 64×64", "tiles 256×64"];
+/** Tiles, the default first. One suits as many output channels as it has: those beyond are computed in vain. */
+export const implicitGemm: readonly Algorithm<Problem>[] = [
+  tiled({ pixels: 64, channels: 64 }, (O) => O > 32),
+  tiled({ pixels: 256, channels: 64 }, (O) => O > 32),
+  tiled({ pixels: 128, channels: 32 }, (O) => O > 16 && O <= 32),
+  tiled({ pixels: 256, channels: 16 }, (O) => O <= 16),
+];
+
+function tiled(tile: Tile, suits: (O: number) => boolean): Algorithm<Problem> {
+  return {
+    id: `implicit-gemm/${tile.pixels}x${tile.channels}`,
+    valid: (_, { y }) => suits(y.shape[1] as number),
+    record: (recorder, problem) => record(recorder, problem, tile),
+  };
 }
 
-/** One dispatch or more for each phase and input; all but the first go on from the sums so far. */
-export function gatherTiles(recorder: Recorder, task: Gather, tiles: Tiles): void {
+/** One dispatch or more for each phase and input; all but the first continue from the sums so far. */
+function record(recorder: Recorder, task: Problem, tile: Tile): void {
   for (const phase of task.phases) {
     const packed = pack(recorder, task, phase);
     const sources = task.sources.flatMap((x) => chunks(x, phase));
     let channel = 0;
     const parts = partialSums(recorder, task, sources.length);
     for (const [i, source] of sources.entries()) {
-      sum(recorder, parts[i] as PartialSum, phase, tiles, { ...source, packed, channel });
+      sum(recorder, parts[i] as PartialSum, phase, tile, { ...source, packed, channel });
       channel += source.taken;
     }
   }
@@ -53,10 +68,10 @@ function chunks(x: Operand, { rows, columns }: Phase): Source[] {
   return Array.from({ length: count }, (_, i) => ({ x, first: bound(i), taken: bound(i + 1) - bound(i) }));
 }
 
-function pack(recorder: Recorder, { weight, strides, sources, y }: Gather, { rows, columns }: Phase): Operand {
+function pack(recorder: Recorder, { weight, strides, sources, y }: Problem, { rows, columns }: Phase): Operand {
   const KW = weight.shape[3] as number;
   const O = y.shape[1] as number;
-  const C = sources.reduce((sum, { shape }) => sum + (shape[1] as number), 0);
+  const C = channelsOf(sources);
   const [taps_h, taps_w] = [Math.max(1, rows.taps), Math.max(1, columns.taps)];
   const packed = recorder.scratch(`weights of phase ${rows.out} ${columns.out}`, [
     ...[Math.ceil(O / GROUP), C],
@@ -81,16 +96,16 @@ interface Sum extends Source {
   readonly channel: number;
 }
 
-function sum(recorder: Recorder, task: PartialSum, phase: Phase, tiles: Tiles, source: Sum): void {
+function sum(recorder: Recorder, task: PartialSum, phase: Phase, tile: Tile, source: Sum): void {
   const { x, first, taken, packed, channel } = source;
   const { bias, residual, y, slope, adds } = task;
   const { rows, columns } = phase;
   const [N, C, H, W] = x.shape as Sides;
   const O = y.shape[1] as number;
   const pixels = N * rows.count * columns.count;
-  const tile = TILES[tiles];
+  const [across, down] = rowOfGroups(Math.ceil(pixels / tile.pixels));
   recorder.dispatch({
-    shader: "conv2d_tiles",
+    shader: "conv2d_implicit_gemm",
     constants: { PIXELS: `${tile.pixels}u`, CHANNELS: `${tile.channels}u` },
     params: {
       ...phaseParams(task, phase),
@@ -98,7 +113,7 @@ function sum(recorder: Recorder, task: PartialSum, phase: Phase, tiles: Tiles, s
       ...{ in_row: rows.first, in_column: columns.first, adds: Number(adds), slope },
     },
     bindings: { x, packed, bias: bias ?? packed, residual: residual ?? x, y },
-    workgroups: [...fold(Math.ceil(pixels / tile.pixels)), Math.ceil(O / tile.channels)],
+    workgroups: [across, down, Math.ceil(O / tile.channels)],
     flops: 2 * pixels * O * taken * rows.taps * columns.taps,
   });
 }

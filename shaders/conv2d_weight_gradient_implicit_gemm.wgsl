@@ -3,7 +3,7 @@
 //
 //   partial[s, o, channel + c, i, j] = Σ over the lines (n, p) of slab s, Σ_q
 //       dy[n, o, p, q] · x[n, c, p·stride − padding + i·dilation, q·stride − padding + j·dilation]
-//   as conv2d_weight_gradient_strips.wgsl, which names the operands. It is the product of dy [O, pixels] and a matrix
+//   as conv2d_weight_gradient_subgroup.wgsl, which names the operands. It is the product of dy [O, pixels] and a matrix
 //   [pixels, C·KH·KW] of inputs, which is never written out: slices of DEPTH pixels pass through workgroup memory.
 //   Few output channels want tiles of many weights: what a tile has above O is computed for nothing.
 // Cost: 2·N·O·P·Q·C·KH·KW FLOP; a thread reads 16 values from workgroup memory for 64 products.

@@ -1,9 +1,9 @@
-// Convolution for adapters that compute on the CPU: a thread makes OUTPUTS channels of a strip of 8 pixels.
+// Convolution by subgroup broadcast, for CPU adapters: a thread makes OUTPUTS channels of a strip of 8 pixels.
 //
 //   y[n, o, p·out_step + out_row, q·out_step + out_column] = f(bias[o] + residual[same] + Σ_c Σ_i Σ_j
 //       w[o, c, i, j] · x[n, c, p·in_step + in_row + i·tap_step, q·in_step + in_column + j·tap_step])
 //   for p < GH, q < GW; f(v) = v > 0 ? v : slope·v. x comes as quads [N, quads, rows, columns] with a margin of zeros
-//   (quads.wgsl), of which in_row and in_column count from the corner, the weights packed by conv2d_strips_pack.wgsl; y,
+//   (nc4hw4.wgsl), of which in_row and in_column count from the corner, the weights packed by conv2d_subgroup_pack.wgsl; y,
 //   residual [N, O, P, Q]. An absent operand is bound to any other and not read.
 //   With out_step > 1 this is one phase of a transposed convolution. Inputs that are too large together come one after
 //   the other, the later ones adding to the y that they find.

@@ -1,12 +1,12 @@
-// The adjoint of a 3×3 convolution with stride 2 and padding 1 for adapters that compute on the CPU: a thread makes 8
+// The adjoint of a 3×3 convolution with stride 2 and padding 1 for CPU adapters: a thread makes 8
 // channels of 2 × 16 pixels out of 9 × 2 pixels of x.
 //
 //   y[n, o, u, v] = f(bias[o] + Σ_c Σ_(i, p) Σ_(j, q) w[o, c, i, j] · x[n, c, p, q])
 //   over the taps with 2p − 1 + i = u and 2q − 1 + j = v;  f(v) = v > 0 ? v : slope·v
-//   x comes as quads [N, quads, rows, columns], one row and column of zeros behind the map (quads.wgsl), the weights as
-//   [⌈O/8⌉, quads, 9, 8, 4] (conv2d_strips_pack.wgsl), y [N, O, P, Q].
+//   x comes as quads [N, quads, rows, columns], one row and column of zeros behind the map (nc4hw4.wgsl), the weights as
+//   [⌈O/8⌉, quads, 9, 8, 4] (conv2d_subgroup_pack.wgsl), y [N, O, P, Q].
 // Even rows meet tap 1 of x[p], odd ones tap 2 of x[p] and tap 0 of x[p + 1], and so do columns: the 9 taps of a 2 × 2 cell
-// of y need 2 × 2 pixels of x. The rest is as in conv2d_strips.wgsl.
+// of y need 2 × 2 pixels of x. The rest is as in conv2d_subgroup.wgsl.
 // Cost: 2·9·N·O·C·pixels of x FLOP; 27 loads of vectors for 2,304 products.
 
 enable subgroups;
