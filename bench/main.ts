@@ -35,7 +35,7 @@ Examples:
   npm run bench -- --filter "conv2d dx" --shapes 1,32,96,96
   npm run bench -- --filter matmul --json before.json
   npm run bench -- --filter matmul --compare before.json
-  npm run bench -- --filter "conv2d forward" --kernel mine.wgsl --shader conv2d_tiles
+  npm run bench -- --filter "conv2d forward" --kernel mine.wgsl --shader conv2d_implicit_gemm
   npm run bench -- --memory                          GPU memory of training and upscaling
   npm run bench -- --cold                            time until everything is compiled, in a process without caches
   npm run bench -- --scaling                         exponents of time over image areas and batch, by stage
