@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import type { AdapterInfo, Device } from "../../src/gpu/device.js";
@@ -116,6 +116,7 @@ describe("cache of the tuner", () => {
         ["notes.txt", "no code"],
         ["family/b.js", "code of a kernel in a folder"],
       ] as const) {
+        await mkdir(dirname(join(folder, name)), { recursive: true });
         await writeFile(join(folder, name), text);
         hashes.push(codeHash(folders));
       }
