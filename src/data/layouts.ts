@@ -13,8 +13,9 @@
 import { type Dirent, existsSync, statSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { parseRecords } from "./csv.js";
+import { decodeText, parseRecords } from "./csv.js";
 import { DataError } from "./errors.js";
+import { composed, NameFinder } from "./names.js";
 
 /** A training pair: two images of similar content. */
 export interface Pair {
@@ -46,7 +47,7 @@ const MANIFEST = "pairs.csv";
 const SUN80_IMAGES = "Sun_Hays_SR_groundtruth";
 const SUN80_REFERENCES = "Sun_Hays_SR_scenematches";
 /** What counts as an image by its name. */
-export const IMAGE_NAME = /\.(png|jpe?g|webp|tiff?)$/i;
+export const IMAGE_NAME = /\.(png|jpe?g|webp|tiff?|avif|gif)$/i;
 const CUFED5_NAME = /^(.+)_([0-9]+)\.[a-z]+$/i;
 
 /** The training pairs of a folder or of a .csv file, in the order of their names. Throws `DataError`. */
@@ -96,10 +97,10 @@ function manifestOf(path: string): string | undefined {
 
 /** The rows of a .csv file, as `parseRecords` gives them. Throws `DataError`. */
 export async function readRecords<Column extends string>(path: string, columns: readonly Column[]) {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+  const bytes = await readFile(path).catch((cause: unknown) => {
     throw new DataError(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, "Check the path");
   });
-  return parseRecords(text, path, columns);
+  return parseRecords(decodeText(bytes, path), path, columns);
 }
 
 async function readManifest(path: string): Promise<Pair[]> {
@@ -108,7 +109,8 @@ async function readManifest(path: string): Promise<Pair[]> {
     .filter(({ record }) => !(record.hr && record.ref))
     .map(({ line }) => `line ${line} names no hr or no ref`);
   if (faults.length > 0) throw new DataError(`${path} has lines without a file`, "Name two files in each:", faults);
-  const at = (name: string) => resolve(dirname(path), name);
+  const finder = new NameFinder();
+  const at = (name: string) => finder.find(resolve(dirname(path), name));
   return nonEmpty(
     records.map(({ record: { hr, ref } }) => ({ name: hr, hr: at(hr), ref: at(ref) })),
     path,
@@ -118,8 +120,13 @@ async function readManifest(path: string): Promise<Pair[]> {
 /** Every name that one of the two folders has. */
 async function pairsByName(folder: string): Promise<Pair[]> {
   const [input, ref] = [join(folder, "input"), join(folder, "ref")];
-  const names = new Set([...(await imagesIn(input)), ...(await imagesIn(ref))]);
-  return [...names].sort().map((name) => ({ name, hr: join(input, name), ref: join(ref, name) }));
+  const byName = async (of: string) => new Map((await imagesIn(of)).map((name) => [composed(name), name]));
+  const [inputs, refs] = [await byName(input), await byName(ref)];
+  const names = new Set([...inputs.keys(), ...refs.keys()]);
+  return [...names].sort().map((key) => {
+    const name = inputs.get(key) ?? refs.get(key) ?? key;
+    return { name, hr: join(input, name), ref: join(ref, refs.get(key) ?? name) };
+  });
 }
 
 /** Levels that no case has are not expected of any. */
@@ -161,6 +168,15 @@ export async function imagesIn(folder: string): Promise<string[]> {
   return entries
     .map(({ name }) => name)
     .filter((name) => IMAGE_NAME.test(name) && !name.startsWith("."))
+    .sort();
+}
+
+/** Sorted names of the files in a folder that are no images by their name; hidden ones are left out. */
+export async function skippedIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => []);
+  return entries
+    .filter((entry) => !entry.isDirectory() && !IMAGE_NAME.test(entry.name) && !entry.name.startsWith("."))
+    .map(({ name }) => name)
     .sort();
 }
 

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../files/atomic.js";
-import { formatCsv, parseRecords } from "./csv.js";
+import { decodeText, formatCsv, parseRecords, textCell } from "./csv.js";
 import type { CutPair } from "./cut.js";
 import { DataError } from "./errors.js";
 import type { View } from "./warp.js";
@@ -70,8 +70,8 @@ export class PairFolder {
     await writeFileAtomic(this.#image("ref", file), ref);
     const { kind, shift, zoom, rotation, sharpness } = views;
     const distance = Number.isNaN(shift) ? "" : shift.toFixed(3);
-    const figures = [kind, refPhoto, distance, zoom.toFixed(3), rotation.toFixed(2), sharpness.toFixed(2)];
-    this.#rows.set(file, formatCsv([file, photo, ...figures, describe(views.input), describe(views.ref)]));
+    const figures = [kind, textCell(refPhoto), distance, zoom.toFixed(3), rotation.toFixed(2), sharpness.toFixed(2)];
+    this.#rows.set(file, formatCsv([file, textCell(photo), ...figures, describe(views.input), describe(views.ref)]));
     if (performance.now() - this.#saved > SAVE_MS) await this.save();
   }
 
@@ -90,7 +90,7 @@ export class PairFolder {
   async #load(): Promise<void> {
     const path = join(this.path, TABLE);
     if (!existsSync(path)) return;
-    for (const { record } of parseRecords(await readFile(path, "utf8"), path, COLUMNS)) {
+    for (const { record } of parseRecords(decodeText(await readFile(path), path), path, COLUMNS)) {
       const { file } = record;
       const whole = existsSync(this.#image("input", file)) && existsSync(this.#image("ref", file));
       if (whole) this.#rows.set(file, formatCsv(COLUMNS.map((column) => record[column])));
@@ -107,7 +107,9 @@ export class PairFolder {
 function checkRun(path: string, text: string, run: PairRun): void {
   let before: Partial<PairRun>;
   try {
-    before = JSON.parse(text) as Partial<PairRun>;
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null) throw new Error("it is not an object");
+    before = value;
   } catch (cause) {
     throw new DataError(
       `${join(path, RUN)} is damaged (${cause instanceof Error ? cause.message : cause})`,

@@ -58,7 +58,7 @@ describe("masa upscale of many images", () => {
       refuse(1, "--lr empty --ref ref --out o", /empty holds no images/),
       refuse(1, "--pairs clash.csv --out o", /would both become a\.png$/m),
       refuse(1, "--pairs pairs.csv --out o --weights none.pth", /none\.pth does not exist/),
-      refuse(1, "--lr lr --ref ref --out lr", /results would stand where something else is.*\n.*lr\/a\.png is one of/),
+      refuse(1, "--lr lr --ref ref --out lr", /results would overwrite other files.*\n.*lr\/a\.png is one of/),
     ]);
     expect(readdirSync(folder, { recursive: true })).to.deep.equal(before);
   });

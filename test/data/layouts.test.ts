@@ -27,6 +27,16 @@ describe("data layouts", () => {
       expect(await findTrainingData(train)).to.deep.equal({ layout: "CUFED", pairs });
     }));
 
+  it("matches names whose letters are composed otherwise", () =>
+    inFolder(async (folder) => {
+      const [nfc, nfd] = ["\u00fc.png", "u\u0308.png"];
+      await touch(folder, `input/${nfd}`, `ref/${nfc}`);
+      const pair = { name: nfd, hr: join(folder, "input", nfd), ref: join(folder, "ref", nfc) };
+      expect((await findTrainingData(folder)).pairs).to.deep.equal([pair]);
+      await writeFile(join(folder, "pairs.csv"), `hr,ref\ninput/${nfc},ref/${nfd}\n`);
+      expect((await findTrainingData(folder)).pairs).to.deep.equal([{ ...pair, name: `input/${nfc}` }]);
+    }));
+
   it("keeps pairs that lack a partner, for the check to name them", () =>
     inFolder(async (folder) => {
       await touch(folder, "input/a.png", "ref/b.png");
@@ -101,10 +111,10 @@ describe("data layouts", () => {
       await wrong("", /pairs\.csv has no column 'hr', 'ref'\. Begin it with the line hr,ref/);
       await wrong("hr,reference\na,b\n", /has no column 'ref'/);
       await wrong("hr,ref\n", /names no images/);
-      await wrong('hr,ref\na,b\nc"d,e\n', /pairs\.csv line 3 has a quote where none may be/);
+      await wrong('hr,ref\na,b\n"c"d,e\n', /pairs\.csv line 3 has a quote where none may be/);
       await wrong('hr,ref\na,"b\n', /line 2 has a quote/);
       const { faults } = await wrong("hr,ref\na\nb,c\nd,e,f\n", /Give each 2 fields:\n {2}line 2 has 1 field/);
-      expect(faults).to.deep.equal(["line 2 has 1 fields", "line 4 has 3 fields"]);
+      expect(faults).to.deep.equal(["line 2 has 1 field", "line 4 has 3 fields"]);
       await wrong("hr,ref\na,\n", /line 2 names no hr or no ref/);
       await failure(() => findTrainingData(join(folder, "none.csv")), DataError, /none\.csv cannot be read/);
     }));

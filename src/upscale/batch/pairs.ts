@@ -8,9 +8,10 @@
  * Only names are looked at here: a file that is missing or broken is a failure of its pair alone, found when it is its turn.
  */
 import { existsSync, realpathSync } from "node:fs";
-import { basename, dirname, extname, isAbsolute, join, normalize, resolve, sep } from "node:path";
+import { dirname, isAbsolute, join, normalize, resolve, sep } from "node:path";
 import { DataError } from "../../data/errors.js";
 import { imagesIn, isFolder, readRecords } from "../../data/layouts.js";
+import { NameFinder, partnerFinder, stemOf } from "../../data/names.js";
 import { advice, MasaError } from "../../errors.js";
 import { checkImagePath, readImage } from "../../files/images.js";
 import { ImageError } from "../../image/errors.js";
@@ -56,13 +57,16 @@ export async function readPair(files: PairFiles): Promise<PairImages> {
 /** The pairs of a list, in its order, and the columns that mean nothing here. Throws `DataError` with all faults. */
 export async function pairsOfList(path: string): Promise<{ pairs: BatchPair[]; unused: string[] }> {
   const records = await readRecords(path, ["lr", "ref"]);
-  const at = (name: string) => resolve(dirname(path), name);
+  const finder = new NameFinder();
+  const at = (name: string) => finder.find(resolve(dirname(path), name));
   const faults: string[] = [];
   const pairs = records.map(({ line, record }) => {
     const { lr = "", ref = "", hr, out }: Record<string, string> = record;
-    const refs = ref.split(";").filter((name) => name !== "");
-    if (lr === "" || refs.length === 0) faults.push(`line ${line} names no ${lr === "" ? "lr" : "ref"}`);
-    return { lr: at(lr), refs: refs.map(at), hr: hr ? at(hr) : undefined, out: normalize(out || resultName(lr)) };
+    // A name may itself have a semicolon.
+    const refs = existsSync(at(ref)) ? [ref] : ref.split(";");
+    const named = refs.filter((name) => name.trim() !== "");
+    if (lr === "" || named.length === 0) faults.push(`line ${line} names no ${lr === "" ? "lr" : "ref"}`);
+    return { lr: at(lr), refs: named.map(at), hr: hr ? at(hr) : undefined, out: normalize(out || resultName(lr)) };
   });
   if (faults.length > 0) throw new DataError(`${path} has lines that lack a file`, "Name one in each:", faults);
   const known = ["lr", "ref", "hr", "out"];
@@ -77,7 +81,7 @@ export async function pairsOfList(path: string): Promise<{ pairs: BatchPair[]; u
 export async function pairsOfFolders(lr: string, refs: readonly string[], hr?: string): Promise<BatchPair[]> {
   const names = await imagesIn(lr);
   if (names.length === 0)
-    throw new DataError(`${lr} holds no images`, "Give a folder with PNG, JPEG, WebP or TIFF files");
+    throw new DataError(`${lr} holds no images`, "Give a folder with PNG, JPEG, WebP, TIFF, AVIF or GIF files");
   const references = await Promise.all(refs.map(partners));
   const truths = hr === undefined ? undefined : await partners(hr);
   const pairs = names.map((name) => ({
@@ -92,8 +96,8 @@ export async function pairsOfFolders(lr: string, refs: readonly string[], hr?: s
 /** Finds the partner of an image by its name. One that is missing keeps the image's own name, to be found missing. */
 async function partners(path: string): Promise<(name: string) => string> {
   if (!isFolder(path)) return () => path;
-  const byStem = new Map((await imagesIn(path)).map((name) => [stem(name), name]));
-  return (name) => join(path, byStem.get(stem(name)) ?? name);
+  const partner = partnerFinder(path, await imagesIn(path));
+  return (name) => join(path, partner(name) ?? name);
 }
 
 /** Throws `DataError` where a result cannot have its name, or two have the same. */
@@ -142,11 +146,7 @@ export function checkResults(folder: string, pairs: readonly BatchPair[]): void 
 }
 
 function resultName(lr: string): string {
-  return `${stem(lr)}.png`;
-}
-
-function stem(name: string): string {
-  return basename(name, extname(name));
+  return `${stemOf(lr)}.png`;
 }
 
 /** A file's one name, whatever links lead to it. */

@@ -4,7 +4,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { formatCsv, parseRecords } from "../../data/csv.js";
+import { cellText, decodeText, formatCsv, parseRecords, textCell } from "../../data/csv.js";
+import { DataError } from "../../data/errors.js";
 import { AppendFile } from "../../files/append.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 
@@ -43,10 +44,16 @@ export class Results {
   /** The table in `folder`, as yet empty where there is none. Throws `DataError` where the file is another table. */
   static async read(folder: string): Promise<Results> {
     const path = join(folder, NAME);
-    const text = await readFile(path, "utf8").catch(() => "");
+    const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT" || cause.code === "ENOTDIR") return undefined;
+      throw new DataError(
+        `${path} cannot be read: ${cause.message}`,
+        "Check its permissions, or give --out another folder",
+      );
+    });
     // A killed process may have left half a row.
-    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    const rows = whole === "" ? [] : parseRecords(whole, path, COLUMNS).map(({ record }) => record as Row);
+    const whole = bytes?.subarray(0, bytes.lastIndexOf("\n") + 1);
+    const rows = whole?.length ? parseTable(decodeText(whole, path), path) : [];
     return new Results(path, rows);
   }
 
@@ -73,7 +80,20 @@ export class Results {
   }
 }
 
+/** Columns with texts of others: names and messages. */
+const TEXTS: readonly Column[] = ["out", "lr", "error"];
+
+function parseTable(text: string, path: string): Row[] {
+  return parseRecords(text, path, COLUMNS, { own: true }).map(({ record }) => {
+    const texts = TEXTS.map((column) => [column, cellText(record[column])]);
+    return { ...record, ...Object.fromEntries(texts) } as Row;
+  });
+}
+
 function line(row: Row): string {
-  // A line break in a message would make a torn row look whole.
-  return `${formatCsv(COLUMNS.map((column) => `${row[column] ?? ""}`.replace(/\s+/g, " ")))}\n`;
+  const cells = COLUMNS.map((column) => {
+    const cell = `${row[column] ?? ""}`;
+    return TEXTS.includes(column) ? textCell(cell) : cell;
+  });
+  return `${formatCsv(cells)}\n`;
 }

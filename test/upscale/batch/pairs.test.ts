@@ -2,10 +2,12 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { DataError } from "../../../src/data/errors.js";
+import { skippedIn } from "../../../src/data/layouts.js";
 import { ImageError } from "../../../src/files/errors.js";
 import { writeImage } from "../../../src/files/images.js";
 import { createImage } from "../../../src/image/image.js";
 import { checkResults, pairsOfFolders, pairsOfList, readPair } from "../../../src/upscale/batch/pairs.js";
+import { casePath } from "../../cases.js";
 import { failure, inFolder } from "../../files/golden.js";
 
 /** Tests a list of these lines. */
@@ -45,6 +47,17 @@ describe("the pairs of a list", () => {
       },
     ));
 
+  it("may have a semicolon in a reference's name, and letters composed otherwise than on the disk", () =>
+    inFolder(async (folder) => {
+      const [nfc, nfd] = ["\u00fc", "u\u0308"];
+      put(folder, `${nfd}/a${nfd}.png`, "x;y.png", "x", "y.png");
+      const refs = async () => (await pairsOfList(join(folder, "list.csv"))).pairs.map((pair) => pair.refs);
+      writeFileSync(join(folder, "list.csv"), `lr,ref,out\n${nfc}/a${nfc}.png,x;y.png,1.png\nb,x;q.png,2.png\n`);
+      const { pairs } = await pairsOfList(join(folder, "list.csv"));
+      expect(pairs[0]?.lr).to.equal(join(folder, nfd, `a${nfd}.png`));
+      expect(await refs()).to.deep.equal([[join(folder, "x;y.png")], [join(folder, "x"), join(folder, "q.png")]]);
+    }));
+
   it("are refused with all their faults", async () => {
     const refuses = (lines: readonly string[], message: RegExp) =>
       withList(lines, async (path) => void (await failure(() => pairsOfList(path), DataError, message)));
@@ -73,6 +86,36 @@ describe("the pairs of folders", () => {
       put(folder, "lr/a.png");
       await failure(() => pairsOfFolders(at("lr"), []), DataError, /a\.png and .*a\.jpg would both become a\.png/);
     }));
+
+  it("have the partner of exactly their name, or none where two differ in their ending only", async () => {
+    const at = (name: string) => casePath(`namesake/${name}`);
+    const [pair] = await pairsOfFolders(at("lr"), [at("ref")], at("hr"));
+    expect(pair).to.deep.include({ refs: [at("ref/b.jpg")], hr: at("hr/b.jpg") });
+    await inFolder(async (folder) => {
+      put(folder, "lr/b.webp", "ref/b.png", "ref/b.jpg");
+      await failure(
+        () => pairsOfFolders(join(folder, "lr"), [join(folder, "ref")]),
+        DataError,
+        /ref has 2 partners of b\.webp: b\.jpg and b\.png\. Keep one of them, or name it exactly b\.webp/,
+      );
+    });
+  });
+
+  it("are matched after Unicode normalisation", () =>
+    inFolder(async (folder) => {
+      put(folder, "lr/u\u0308.png", "ref/\u00fc.jpg");
+      const [pair] = await pairsOfFolders(join(folder, "lr"), [join(folder, "ref")]);
+      expect(pair?.refs).to.deep.equal([join(folder, "ref", "\u00fc.jpg")]);
+    }));
+
+  it("leave out files that are no images, which are listed", async () => {
+    const lr = casePath("folder-skips/lr");
+    expect((await pairsOfFolders(lr, [casePath("folder-skips/ref.png")])).map(({ out }) => out)).to.deep.equal([
+      "1.png",
+    ]);
+    expect(await skippedIn(lr)).to.deep.equal(["2.bmp", "3.heic"]);
+    expect(await skippedIn("none")).to.deep.equal([]);
+  });
 });
 
 describe("results", () => {
@@ -84,7 +127,7 @@ describe("results", () => {
       checkResults(join(folder, "new"), [pair("a.png")]);
       const refuses = (place: string, out: string, message: RegExp) =>
         failure(() => checkResults(join(folder, place), [pair(out)]), DataError, message);
-      await refuses(".", "a.png", /Give --out another folder:\n.*a\.png is one of the images that are read/);
+      await refuses(".", "a.png", /Use another folder:\n.*a\.png is one of the images that are read/);
       await refuses("link", "r.png", /r\.png is one of/);
       await refuses("new", "b.png", /b\.png is a folder/);
     }));

@@ -106,7 +106,7 @@ describe("a batch", () => {
         const { done, failed } = await run();
         expect(done).to.equal(1);
         expect(failed.map(({ error }) => error)).to.deep.equal([
-          `${pairs[0]!.lr} is no image of a known format. Give a PNG, JPEG, WebP or TIFF file`,
+          `${pairs[0]!.lr} is no image of a known format. Give a PNG, JPEG, WebP, TIFF, AVIF or GIF file`,
           "none.png does not exist. Check the path",
         ]);
         expect(rowsOf(out).map(({ status }) => status)).to.deep.equal(["failed", "failed", "done"]);
