@@ -24,7 +24,7 @@ const needed = [
   ...readdirSync("shaders").map((name) => `shaders/${name}`),
 ];
 const missing = needed.filter((path) => !packed.includes(path));
-const allowed = /^(dist\/src\/.+|shaders\/.+\.wgsl|weights\/.+|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
+const allowed = /^(dist\/src\/.+|shaders\/.+\.wgsl|weights\/[^/]+|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
 const stray = packed.filter((path) => !allowed.test(path));
 
 for (const path of missing) console.error(`the package lacks ${path}`);
