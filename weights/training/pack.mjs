@@ -3,8 +3,9 @@
  * it is. Weights and their EMA are stored as F16 and Adam's second moments as BF16, which has the range that they need. The
  * first moments become 0: with β₁ = 0.9 they are rebuilt within 20 steps.
  */
-import { readCheckpoint, writeCheckpoint } from "../../dist/src/models/checkpoint.js";
+
 import { elementCount, FileTensor } from "../../dist/src/formats/tensor.js";
+import { readCheckpoint, writeCheckpoint } from "../../dist/src/models/checkpoint.js";
 
 const [source, target] = process.argv.slice(2);
 if (!source || !target) throw new Error("usage: node weights/training/pack.mjs CHECKPOINT OUT");
@@ -24,5 +25,9 @@ function pack(name, tensor) {
 /** Rounded to the nearest, upwards in the middle: second moments are not negative. */
 function toBfloat16(tensor) {
   const bits = new Uint32Array(Float32Array.from(tensor.toFloat32()).buffer);
-  return FileTensor.of("BF16", tensor.shape, Uint16Array.from(bits, (word) => (word + 0x8000) >>> 16));
+  return FileTensor.of(
+    "BF16",
+    tensor.shape,
+    Uint16Array.from(bits, (word) => (word + 0x8000) >>> 16),
+  );
 }
