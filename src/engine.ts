@@ -84,7 +84,7 @@ export { MASA, type MasaConfig } from "./masa/config.js";
 export { Discriminator } from "./masa/discriminator.js";
 export type { MatchGeometry } from "./masa/geometry.js";
 export { Masa, type MasaInputs, type MasaOptions, type MasaOutput } from "./masa/masa.js";
-export type { MatchingPath } from "./masa/matching.js";
+export type { Implementation, Matching } from "./masa/matching.js";
 export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
 export { type OnnxExport, onnxBytes } from "./onnx/export.js";
 export { matchedPosition, matchedScore } from "./upscale/explain.js";

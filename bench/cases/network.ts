@@ -73,7 +73,7 @@ function finite(data: Data): number {
 }
 
 /**
- * The error against the reference path (matching_reference.ts) on the same matches, bounded by 10⁻⁴ of the largest value:
+ * The error against the unfused implementation (matching_unfused.ts) on the same matches, bounded by 10⁻⁴ of the largest value:
  * some ten times what convolutions round. The official network's unfolded tensors are above what many adapters bind; there
  * only finite values are asked for, and `masa conformance` compares it with PyTorch.
  */
@@ -86,7 +86,7 @@ async function referencePathError(device: Device, masa: Masa, size: Size, data: 
     fineIndex: { shape: [blocks, block, block], dtype: "i32" },
   } as const;
   const plan = await compile(device, { lr, ref, refDown, ...indices }, ({ coarseIndex, fineIndex, ...images }) => ({
-    sr: masa.forward(images, { path: "reference", coarseIndex, fineIndex }).sr,
+    sr: masa.forward(images, { implementation: "unfused", coarseIndex, fineIndex }).sr,
   }));
   try {
     const { sr } = await plan.run(data as never);

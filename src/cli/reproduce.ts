@@ -99,7 +99,11 @@ export function addReproduce(program: Command): void {
       "table1, fig5, levels: other weights than the package's, .pth or .safetensors",
       pathArgument,
     )
-    .option("--without <file>", "levels: weights of a network trained with --reference false, to compare", pathArgument)
+    .option(
+      "--without <file>",
+      "levels: weights of a network trained with --use-reference false, to compare",
+      pathArgument,
+    )
     .option("--limit <number>", "table1, fig5, levels: only the first images", wholeNumber(1))
     .addOption(
       new Option("--preset <name>", `table3, table4, fig6: the network (default: ${PRESET})`).choices(

@@ -1,19 +1,19 @@
-/** The official steps of the matching by themselves, on the fused path and on the reference path. */
+/** The official steps of the matching by themselves, fused and unfused. */
 
 import type { Data } from "../graph/plan/plan.js";
 import type { Tensor } from "../graph/trace/tensor.js";
-import type { MatchingPath } from "../masa/matching.js";
+import type { Implementation } from "../masa/matching.js";
 import { search, searchOrg, transferPatches } from "../masa/matching.js";
-import { coarseSimilarity, fineSimilarity } from "../masa/matching_reference.js";
+import { coarseSimilarity, fineSimilarity } from "../masa/matching_unfused.js";
 import { type Entry, UnsupportedError } from "./entry.js";
 import { compareResults, type Operand, runGraph, type Tensors } from "./graph_case.js";
 import type { Trial } from "./trial.js";
 
 interface Step {
-  readonly build: (x: Operand, hyper: Entry, path: MatchingPath) => Tensors;
-  /** What the step chooses by, [..., candidates]; the fused path never writes it. */
+  readonly build: (x: Operand, hyper: Entry, implementation: Implementation) => Tensors;
+  /** What the step chooses by, [..., candidates]; the fused implementation never writes it. */
   readonly similarity?: (x: Operand, hyper: Entry) => Tensor;
-  /** Whether the fused path has the step's gradients. */
+  /** Whether the fused implementation has the step's gradients. */
   readonly fusedGradient: boolean;
 }
 
@@ -22,19 +22,21 @@ const PATCHES = { ks: 3, num_nbr: 1 };
 
 const STEPS: Readonly<Record<string, Step>> = {
   search: {
-    build: (x, hyper, path) => ({ ...search(x("lr_patches"), x("reflr"), hyper.numbers("dilations"), path) }),
+    build: (x, hyper, implementation) => ({
+      ...search(x("lr_patches"), x("reflr"), hyper.numbers("dilations"), implementation),
+    }),
     similarity: (x, hyper) => coarseSimilarity(x("lr_patches"), x("reflr"), hyper.numbers("dilations")),
     // The network uses the coarse score to choose and for nothing else.
     fusedGradient: false,
   },
   search_org: {
-    build: (x, _, path) => ({ ...searchOrg(x("lr"), x("reflr"), path) }),
+    build: (x, _, implementation) => ({ ...searchOrg(x("lr"), x("reflr"), implementation) }),
     similarity: (x) => fineSimilarity(x("lr"), x("reflr")),
     fusedGradient: true,
   },
   transfer: {
-    build: (x, hyper, path) => ({
-      y: transferPatches(x("fea"), x("index"), x("soft_att"), hyper.number("stride"), path),
+    build: (x, hyper, implementation) => ({
+      y: transferPatches(x("fea"), x("index"), x("soft_att"), hyper.number("stride"), implementation),
     }),
     fusedGradient: true,
   },
@@ -56,14 +58,19 @@ export async function runMatchingStep(trial: Trial): Promise<void> {
   const outputs = entry.entry("outputs");
   const margin = outputs.has("margin") ? await trial.values(outputs.entry("margin")) : undefined;
   const margins = margin ? { index: margin } : {};
-  for (const path of ["fused", "reference"] as const) {
-    const scored = path === "reference" ? similarity : undefined;
-    const gradients = path === "reference" || fusedGradient;
+  for (const implementation of ["fused", "unfused"] as const) {
+    const scored = implementation === "unfused" ? similarity : undefined;
+    const gradients = implementation === "unfused" || fusedGradient;
     const results = await runGraph(trial, {
-      build: (x) => ({ ...build(x, hyper, path), ...(scored && { similarity: scored(x, hyper) }) }),
+      build: (x) => ({ ...build(x, hyper, implementation), ...(scored && { similarity: scored(x, hyper) }) }),
       gradients,
     });
-    const options = { label: `${path} `, gradients, margins, skip: path === "fused" ? ["margin"] : [] };
+    const options = {
+      label: `${implementation} `,
+      gradients,
+      margins,
+      skip: implementation === "fused" ? ["margin"] : [],
+    };
     await compareResults(trial, { ...results, margin: leads(results.similarity, margin?.length) }, options);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The whole network, on the fused path and on the reference path: with the golden matches handed in (a match that
+ * The whole network, fused and unfused: with the golden matches handed in (a match that
  * rounding flips would move everything after it), and matching by itself.
  */
 
@@ -10,7 +10,7 @@ import { grad } from "../graph/trace/grad.js";
 import { fromTensor } from "../image/image.js";
 import { psnrY, ssimY } from "../image/metrics.js";
 import { Masa } from "../masa/masa.js";
-import type { MatchingPath } from "../masa/matching.js";
+import type { Implementation } from "../masa/matching.js";
 import { type Batch, MatchProbe, readBatch } from "./batch.js";
 import type { Values } from "./compare.js";
 import { UnsupportedError } from "./entry.js";
@@ -19,7 +19,7 @@ import { compareParameterGradients, gradientName, parameterNames, type Results, 
 import { fillParameters } from "./parameters.js";
 import type { Trial } from "./trial.js";
 
-const PATHS = ["fused", "reference"] as const;
+const IMPLEMENTATIONS = ["fused", "unfused"] as const;
 
 /** Levels that the official code computes and nothing uses. */
 const UNUSED = /^enc\(ref_down\)\/L[23]$/;
@@ -33,9 +33,9 @@ export async function runNetwork(trial: Trial): Promise<void> {
   try {
     await fillParameters(device, masa.parameters, set.parameters(entry.entry("params")));
     const batch = await readBatch(trial);
-    for (const path of PATHS) {
-      const results = await runPath(trial, masa, batch, path);
-      const label = path === "fused" ? "" : `${path} `;
+    for (const implementation of IMPLEMENTATIONS) {
+      const results = await runImplementation(trial, masa, batch, implementation);
+      const label = implementation === "fused" ? "" : `${implementation} `;
       await compareNetwork(trial, batch, results, label);
       await compareMatching(trial, results, label);
     }
@@ -47,7 +47,12 @@ export async function runNetwork(trial: Trial): Promise<void> {
 const PROBE = "probe ";
 const OWN = "own ";
 
-async function runPath(trial: Trial, masa: Masa, batch: Batch, path: MatchingPath): Promise<Results> {
+async function runImplementation(
+  trial: Trial,
+  masa: Masa,
+  batch: Batch,
+  implementation: Implementation,
+): Promise<Results> {
   const { entry, device } = trial;
   const matching = entry.entry("matching");
   const golden = { coarse: matching.entry("coarse_index"), fine: matching.entry("fine_index") };
@@ -69,7 +74,7 @@ async function runPath(trial: Trial, masa: Masa, batch: Batch, path: MatchingPat
     specs,
     ({ target, coarseIndex, fineIndex, decided, given, ...inputs }): Tensors => {
       const seen = new MatchProbe();
-      const { sr } = masa.forward(inputs, { path, coarseIndex, fineIndex, probe: seen.probe });
+      const { sr } = masa.forward(inputs, { implementation, coarseIndex, fineIndex, probe: seen.probe });
       const loss = l1Loss(sr, target);
       const names = parameterNames(trial);
       const variables = names.map((name) => masa.parameters.get(name));
@@ -79,7 +84,7 @@ async function runPath(trial: Trial, masa: Masa, batch: Batch, path: MatchingPat
         ["sr", sr],
         ["loss", loss],
         ...[...seen.tensors].map(([name, tensor]) => [PROBE + name, tensor]),
-        ...Object.entries(seen.ownMatches(masa, { path })).map(([name, tensor]) => [OWN + name, tensor]),
+        ...Object.entries(seen.ownMatches(masa, { implementation })).map(([name, tensor]) => [OWN + name, tensor]),
         ...names.map((name, i) => [gradientName(name), gradients[i]]),
       ]);
     },
@@ -94,7 +99,7 @@ async function runPath(trial: Trial, masa: Masa, batch: Batch, path: MatchingPat
       fineIndex: Int32Array.from(await trial.values(golden.fine)),
       ...(await lossSides(trial, target.data)),
     };
-    return await plan.run(data, trial.watch(path));
+    return await plan.run(data, trial.watch(implementation));
   } finally {
     plan.dispose();
   }

@@ -25,8 +25,8 @@ export interface MasaConfig {
   readonly dilations: readonly number[];
   readonly adaptation: Adaptation;
   readonly aggregation: Aggregation;
-  /** Whether the decoder is given what was found in the reference; without, zeros: a network to compare with. */
-  readonly reference: boolean;
+  /** Whether the decoder gets the features matched in the reference. If not, it gets zeros: a network to compare with. */
+  readonly useReference: boolean;
 }
 
 /** The official network: 64 channels, 4 million parameters. */
@@ -39,8 +39,16 @@ export const MASA: MasaConfig = {
   dilations: [1, 2, 3],
   adaptation: "sam",
   aggregation: "dual",
-  reference: true,
+  useReference: true,
 };
+
+/** A configuration from a file, with keys that have been renamed since under their names of today. */
+export function currentKeys(config: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [RENAMED[key] ?? key, value]));
+}
+
+/** Keys of files, as they were called before and as they are called now. */
+const RENAMED: Readonly<Record<string, string>> = { reference: "useReference" };
 
 /** Side of a matched patch. The fused kernels are written for it. */
 export const PATCH = 3;

@@ -43,7 +43,7 @@ export function countFlops(
     input(name, [1, 3, scale * height, scale * width]);
   const { graph } = trace(() => {
     const inputs = { lr: image("lr", lr), ref: image("ref", refDown, SCALE), refDown: image("refDown", refDown) };
-    masa.forward(inputs, { path: "reference" });
+    masa.forward(inputs, { implementation: "unfused" });
   });
   const counts = count(graph.nodes);
   addOfficialIndices(counts, matchGeometry({ lr, refDown, ...masa.config }));

@@ -14,7 +14,7 @@ import { type MasaConfig, masaConfig } from "./config.js";
 import { Decoder, type Probe, type Warped } from "./decoder.js";
 import { Encoder } from "./encoder.js";
 import { denseGeometry, type MatchGeometry, matchGeometry } from "./geometry.js";
-import { extract, type Matches, type MatchingPath, match } from "./matching.js";
+import { extract, type Implementation, type Matches, type Matching, match } from "./matching.js";
 
 /**
  * What the network is given. H and W are multiples of its blocks' side and of 4; Hr and Wr are what is left of a
@@ -32,10 +32,12 @@ export interface MasaInputs {
 /** How a forward pass is recorded. */
 export interface MasaOptions {
   /**
-   * `fused` (default) never writes an unfolded tensor; `reference` follows the paper to the letter. Equal results. `dense`
-   * compares every patch with every other, whatever the blocks of the configuration.
+   * Which patches of LR and reference are compared. `coarse-to-fine` (default) is the paper's: a block finds its place, then
+   * each pixel searches a window around it. `dense` compares every patch with every other, whatever the configured blocks.
    */
-  readonly path?: MatchingPath;
+  readonly matching?: Matching;
+  /** `fused` (default) never writes an unfolded tensor; `unfused` takes the paper's steps one by one. Equal results. */
+  readonly implementation?: Implementation;
   /** Matches from outside, instead of searching: block → position in Ref↓, i32 [N, blocks]. */
   readonly coarseIndex?: Tensor;
   /** LR pixel → position in its block's window, i32 [N·blocks, ky, kx]. */
@@ -81,13 +83,13 @@ export class Masa {
   /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
   forward({ lr, ref, refDown }: MasaInputs, options: MasaOptions = {}): MasaOutput {
     checkInputs(lr, ref, refDown);
-    const { path = "fused", recompute = false, storage = "f32", present, probe = () => {} } = options;
+    const { matching, implementation, recompute = false, storage = "f32", present, probe = () => {} } = options;
     /** `scope`, where most of the memory goes. */
     const large = <T>(name: string, build: () => T) => scope(name, () => storedAs(storage, build));
     const [height, width] = sides(lr);
     const sizes = { lr: [height, width], refDown: sides(refDown) } as const;
     const geometry =
-      path === "dense" ? denseGeometry(sizes.lr, sizes.refDown) : matchGeometry({ ...sizes, ...this.config });
+      matching === "dense" ? denseGeometry(sizes.lr, sizes.refDown) : matchGeometry({ ...sizes, ...this.config });
     const lrLevels = scope("encode lr", () => this.#encoder.forward(lr, recompute));
     const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown, recompute));
     const refLevels = large("encode ref", () => this.#encoder.forward(ref, recompute));
@@ -95,13 +97,11 @@ export class Masa {
     probe("enc(ref_down)/L1", refDownLevel1);
     for (const [i, level] of refLevels.entries()) probe(`enc(ref)/L${i + 1}`, level);
 
-    const matches = scope("match", () =>
-      match({ lr: lrLevels[0], refDown: refDownLevel1 }, geometry, { ...options, path }),
-    );
+    const matches = scope("match", () => match({ lr: lrLevels[0], refDown: refDownLevel1 }, geometry, options));
     const warp = (level: Tensor, scale: 1 | 2 | 4) => {
-      if (!this.config.reference)
+      if (!this.config.useReference)
         return fill([lr.shape[0] as number, this.config.channels, scale * height, scale * width], 0);
-      const found = extract(level, matches, geometry, scale, path);
+      const found = extract(level, matches, geometry, scale, implementation);
       return present ? mul(found, present) : found;
     };
     const warped: Warped = large("extract", () => ({

@@ -3,12 +3,14 @@
  * the reference's features brought there.
  *
  * A block of LR first finds its most similar position in the whole downscaled reference (coarse), then each of its pixels
- * one in the window around it (fine). There are two paths with equal results: `fused`, whose operations never write an
- * unfolded tensor or a similarity, and `reference`, the paper's own steps (matching_reference.ts). A third, `dense`,
- * compares every patch of LR with every patch of the reference, as the networks did that the paper speeds up (SRNTT, Zhang et
- * al. 2019; TTSR, Yang et al. 2020). It is one fine match whose block is all of LR and whose window is all of Ref↓: the fused
- * operations do it as they are, streaming the reference past.
+ * one in the window around it (fine). Dense matching compares every patch of LR with every patch of the reference, as did the
+ * networks that the paper speeds up (SRNTT, Zhang et al. 2019; TTSR, Yang et al. 2020). It is a fine match with one block,
+ * all of LR, and one window, all of Ref↓.
+ *
+ * There are two implementations with equal results: `fused`, whose operations never write an unfolded tensor or a similarity,
+ * and `unfused`, the paper's own steps (matching_unfused.ts).
  */
+import { ArgumentError } from "../errors.js";
 import { ShapeError } from "../gpu/errors.js";
 import { coarseMatch } from "../graph/ops/coarse_match.js";
 import { permute } from "../graph/ops/permute.js";
@@ -18,12 +20,15 @@ import { windowOrigin } from "../graph/ops/window_origin.js";
 import { constant, noGrad, scope, type Tensor } from "../graph/trace/tensor.js";
 import { reshape } from "../graph/trace/view.js";
 import type { MatchGeometry } from "./geometry.js";
-import type { Found } from "./matching_reference.js";
-import * as steps from "./matching_reference.js";
 import { tiledFineMatch } from "./matching_tiles.js";
+import type { Found } from "./matching_unfused.js";
+import * as paper from "./matching_unfused.js";
 
-/** How patches are matched and carried over; `MasaOptions.path` says what each does. */
-export type MatchingPath = "fused" | "reference" | "dense";
+/** Which patches are compared; see `MasaOptions.matching`. */
+export type Matching = "coarse-to-fine" | "dense";
+
+/** How matches are computed and features carried over; see `MasaOptions.implementation`. */
+export type Implementation = "fused" | "unfused";
 
 export interface MatchFeatures {
   /** Level 1 of LR's features, [N, C, H, W]. */
@@ -33,8 +38,10 @@ export interface MatchFeatures {
 }
 
 export interface MatchOptions {
+  /** Default `coarse-to-fine`. `dense` needs a `denseGeometry`. */
+  readonly matching?: Matching | undefined;
   /** Default `fused`. */
-  readonly path?: MatchingPath | undefined;
+  readonly implementation?: Implementation | undefined;
   /** Coarse matches from outside, i32 [N, blocks]. */
   readonly coarseIndex?: Tensor | undefined;
   /** Fine matches from outside, i32 [N·blocks, ky, kx]. */
@@ -58,12 +65,13 @@ export interface Matches {
 /** Matches LR with the reference. Gradients flow through `fineScore` alone. Throws `ShapeError`. */
 export function match(features: MatchFeatures, geometry: MatchGeometry, options: MatchOptions = {}): Matches {
   checkFeatures(features, geometry);
-  const path = PATHS[options.path ?? "fused"];
+  const steps = stepsOf(options.implementation);
+  const coarseStep = coarseOf(options.matching, steps);
   // A choice has no gradient, and nothing but the choice is used.
-  const coarse = scope("coarse", () => noGrad(() => path.coarse(features, geometry)));
+  const coarse = scope("coarse", () => noGrad(() => coarseStep(features, geometry)));
   const coarseIndex = options.coarseIndex ?? coarse.index;
   const origins = scope("window", () => windowOrigin(coarseIndex, geometry));
-  const fine = scope("fine", () => path.fine(features, origins, geometry, options.fineIndex));
+  const fine = scope("fine", () => steps.fine(features, origins, geometry, options.fineIndex));
   return { coarseIndex, coarseScore: coarse.score, ...origins, fineIndex: fine.index, fineScore: fine.score };
 }
 
@@ -76,7 +84,7 @@ export function extract(
   matches: Matches,
   geometry: MatchGeometry,
   scale: 1 | 2 | 4,
-  path: MatchingPath = "fused",
+  implementation?: Implementation,
 ): Tensor {
   const [height, width] = geometry.refDown;
   if (feature.shape[2] !== scale * height || feature.shape[3] !== scale * width)
@@ -86,19 +94,19 @@ export function extract(
       `has shape [${feature.shape}]`,
       `Expected [N, C, ${scale * height}, ${scale * width}]: ${scale} times Ref↓`,
     );
-  return PATHS[path].extract(feature, matches, geometry, scale);
+  return stepsOf(implementation).extract(feature, matches, geometry, scale);
 }
 
 type Origins = Pick<Matches, "originX" | "originY">;
 
-/** What a path has to offer. */
-interface Path {
+/** The steps of the module, as each implementation records them. */
+interface Steps {
   coarse(features: MatchFeatures, geometry: MatchGeometry): Found;
   fine(features: MatchFeatures, origins: Origins, geometry: MatchGeometry, index: Tensor | undefined): Found;
   extract(feature: Tensor, matches: Matches, geometry: MatchGeometry, scale: number): Tensor;
 }
 
-const fused: Path = {
+const fused: Steps = {
   coarse: ({ lr, refDown }, geometry) => coarseMatch(lr, refDown, geometry),
   fine: ({ lr, refDown }, origins, geometry, index) =>
     tiledFineMatch({ lr, ref: refDown, ...origins, index }, geometry),
@@ -106,38 +114,47 @@ const fused: Path = {
     transfer({ feature, index: fineIndex, score: fineScore, originX, originY }, { blocks, window, scale }),
 };
 
-const reference: Path = {
+const unfused: Steps = {
   coarse({ lr, refDown }, geometry) {
-    const { index, score } = steps.search(steps.blockPatches(lr, geometry), refDown, geometry.dilations);
+    const { index, score } = paper.search(paper.blockPatches(lr, geometry), refDown, geometry.dilations);
     const shape = index.shape.slice(0, 2);
     return { index: reshape(index, shape), score: reshape(score, shape) };
   },
   fine({ lr, refDown }, origins, geometry, given) {
-    const patches = steps.blockPatches(lr, geometry);
+    const patches = paper.blockPatches(lr, geometry);
     const [N, P, ...sides] = patches.shape as [number, number, number, number, number];
     const queries = reshape(patches, [N * P, ...sides]);
-    const windows = steps.refPatches(refDown, origins, geometry);
+    const windows = paper.refPatches(refDown, origins, geometry);
     const { index, score } = given
-      ? { index: given, score: steps.scoreAt(queries, windows, given) }
-      : steps.searchOrg(queries, windows);
+      ? { index: given, score: paper.scoreAt(queries, windows, given) }
+      : paper.searchOrg(queries, windows);
     const shape = score.shape.slice(0, 3);
     return { index: reshape(index, shape), score: reshape(score, shape) };
   },
   extract: (feature, { fineIndex, fineScore, originX, originY }, geometry, scale) =>
-    steps.extractBlocks(feature, { originX, originY, index: fineIndex, attention: fineScore }, geometry, scale),
+    paper.extractBlocks(feature, { originX, originY, index: fineIndex, attention: fineScore }, geometry, scale),
 };
 
 /** For `denseGeometry`, whose one window is the whole reference. */
-const dense: Path = {
-  coarse: ({ lr: { shape } }) => ({
-    index: constant("coarse index", [shape[0] as number, 1], new Int32Array(shape[0] as number)),
-    score: constant("coarse score", [shape[0] as number, 1], new Float32Array(shape[0] as number)),
-  }),
-  fine: fused.fine,
-  extract: fused.extract,
-};
+function oneBlock({ lr: { shape } }: MatchFeatures): Found {
+  const [N] = shape as [number];
+  return {
+    index: constant("coarse index", [N, 1], new Int32Array(N)),
+    score: constant("coarse score", [N, 1], new Float32Array(N)),
+  };
+}
 
-const PATHS: Readonly<Record<MatchingPath, Path>> = { fused, reference, dense };
+function stepsOf(implementation: Implementation = "fused"): Steps {
+  if (implementation === "fused") return fused;
+  if (implementation === "unfused") return unfused;
+  throw new ArgumentError(`masa: implementation is ${implementation}`, "Choose fused or unfused");
+}
+
+function coarseOf(matching: Matching = "coarse-to-fine", steps: Steps): Steps["coarse"] {
+  if (matching === "coarse-to-fine") return steps.coarse;
+  if (matching === "dense") return oneBlock;
+  throw new ArgumentError(`masa: matching is ${matching}`, "Choose coarse-to-fine or dense");
+}
 
 function checkFeatures(features: MatchFeatures, { lr, refDown }: MatchGeometry): void {
   for (const [name, tensor, sides] of [
@@ -156,15 +173,15 @@ function checkFeatures(features: MatchFeatures, { lr, refDown }: MatchGeometry):
 
 /**
  * The official code's `search`: lrPatches [N, P, C, h, w], blocks with their rim, in reflr [N, C, Hr, Wr] → index and score
- * [N, P, 1]. On the fused path the score has no gradient.
+ * [N, P, 1]. Fused, the score has no gradient.
  */
 export function search(
   lrPatches: Tensor,
   reflr: Tensor,
   dilations: readonly number[],
-  path: MatchingPath = "fused",
+  implementation?: Implementation,
 ): Found {
-  if (path === "reference") return steps.search(lrPatches, reflr, dilations);
+  if (implementation === "unfused") return paper.search(lrPatches, reflr, dilations);
   const [N, P, C, h, w] = lrPatches.shape as [number, number, number, number, number];
   // Side by side the patches are the blocks of one map; no tap leaves its patch.
   const map = reshape(permute(lrPatches, [0, 2, 3, 1, 4]), [N, C, h, P * w]);
@@ -173,8 +190,8 @@ export function search(
 }
 
 /** The official code's `search_org`: lr [B, C, h, w] in reflr [B, C, Hr, Wr] → index and score [B, h − 2, w − 2, 1]. */
-export function searchOrg(lr: Tensor, reflr: Tensor, path: MatchingPath = "fused"): Found {
-  if (path === "reference") return steps.searchOrg(lr, reflr);
+export function searchOrg(lr: Tensor, reflr: Tensor, implementation?: Implementation): Found {
+  if (implementation === "unfused") return paper.searchOrg(lr, reflr);
   const [B, , h, w] = lr.shape as [number, number, number, number];
   const window = reflr.shape.slice(2) as [number, number];
   // One block is the whole map, one window the whole reference; the block's edge is the rim and has no match of its own.
@@ -192,9 +209,9 @@ export function transferPatches(
   index: Tensor,
   softAtt: Tensor,
   scale: number,
-  path: MatchingPath = "fused",
+  implementation?: Implementation,
 ): Tensor {
-  if (path === "reference") return steps.transferPatches(fea, index, softAtt, scale);
+  if (implementation === "unfused") return paper.transferPatches(fea, index, softAtt, scale);
   const [B, , height, width] = fea.shape as [number, number, number, number];
   const matches = { index, score: reshape(softAtt, index.shape), ...corners(B) };
   return transfer({ feature: fea, ...matches }, { blocks: [1, 1], window: [height / scale, width / scale], scale });

@@ -4,7 +4,7 @@ import { type FineMatchInputs, type FineMatchOptions, fineMatch } from "../graph
 import { permute } from "../graph/ops/permute.js";
 import type { Tensor } from "../graph/trace/tensor.js";
 import { reshape } from "../graph/trace/view.js";
-import type { Found } from "./matching_reference.js";
+import type { Found } from "./matching_unfused.js";
 
 /** Pixels of a block whose products with a row of the reference still fit. */
 const LARGEST_BLOCK = 256;

@@ -54,7 +54,7 @@ export async function exportOnnx(from: string, to: string, { lr, ref }: OnnxSize
       ref: input("ref", [1, 3, height, width]),
       refDown: input("refDown", [1, 3, height / SCALE, width / SCALE]),
     };
-    return masa.forward(inputs, { path: "reference" });
+    return masa.forward(inputs, { implementation: "unfused" });
   });
   const metadata = { [CONFIG_KEY]: JSON.stringify(masa.config) };
   const outputs = { sr: result.sr };

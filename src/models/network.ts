@@ -6,7 +6,7 @@ import type { FileTensor } from "../formats/tensor.js";
 import { matchWeights, parseWeights } from "../formats/weights.js";
 import type { Device } from "../gpu/device.js";
 import type { Parameters } from "../graph/trace/parameters.js";
-import { configOf, MASA, type MasaConfig } from "../masa/config.js";
+import { configOf, currentKeys, MASA, type MasaConfig } from "../masa/config.js";
 import { Masa } from "../masa/masa.js";
 
 /** Where a training checkpoint keeps the network: the running average of its weights is the better one. */
@@ -72,7 +72,7 @@ function readConfig(text: string, name: string): Partial<MasaConfig> {
 
 /** What `config` says of the network, among what it may say of its training. */
 function networkConfig(config: unknown, name: string): Partial<MasaConfig> {
-  const numbers = Object.entries(config ?? {}).filter(([key]) => Object.hasOwn(MASA, key));
+  const numbers = Object.entries(currentKeys(config ?? {})).filter(([key]) => Object.hasOwn(MASA, key));
   for (const [key, value] of numbers) {
     const official = MASA[key as keyof MasaConfig];
     const isList = Array.isArray(official);

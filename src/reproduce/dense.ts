@@ -97,7 +97,9 @@ function compileMatch(device: Device, shape: readonly number[], path: Path) {
   const sides = [shape[2] as number, shape[3] as number] as const;
   const geometry = path === "dense" ? denseGeometry(sides, sides) : matchGeometry({ lr: sides, refDown: sides });
   return compile(device, { lr: shape, refDown: shape }, (features) => {
-    const { fineIndex, fineScore } = match(features, geometry, { path });
+    const { fineIndex, fineScore } = match(features, geometry, {
+      matching: path === "dense" ? "dense" : "coarse-to-fine",
+    });
     return { fineIndex, fineScore };
   });
 }

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { advice, MasaError } from "../errors.js";
-import { ADAPTATIONS, AGGREGATIONS, MASA, type MasaConfig, masaConfig } from "../masa/config.js";
+import { ADAPTATIONS, AGGREGATIONS, currentKeys, MASA, type MasaConfig, masaConfig } from "../masa/config.js";
 import { FIRST_WEIGHTS, type FirstWeights } from "../masa/first_weights.js";
 import type { VggLayer } from "../masa/vgg.js";
 import {
@@ -200,9 +200,9 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
     ...{ argument: "kind", read: choice(...AGGREGATIONS) },
     help: "branches of DRAM: dual, ref, lr or concat (paper, table 4: models 4 to 1)",
   },
-  reference: {
+  useReference: {
     ...{ argument: "boolean", read: flag },
-    help: "false: the decoder gets zeros in place of the reference, to see what a reference gives",
+    help: "false: the decoder gets zeros in place of the reference's features, to see what a reference gives",
   },
   recompute: {
     ...{ argument: "boolean", read: flag, free: true },
@@ -286,7 +286,7 @@ export const DEFAULT_PRESET = "masa-rec";
  * with every unknown key and every value that cannot be meant.
  */
 export function trainConfig(...changes: readonly (TrainChanges | Readonly<Record<string, unknown>>)[]): TrainConfig {
-  const merged: Record<string, unknown> = Object.assign({}, ...changes);
+  const merged: Record<string, unknown> = Object.assign({}, ...changes.map(currentKeys));
   const faults: string[] = [];
   const preset = merged.preset ?? DEFAULT_PRESET;
   if (typeof preset !== "string" || !Object.hasOwn(PRESETS, preset))
@@ -381,7 +381,7 @@ export async function readConfigFile(path: string): Promise<Readonly<Record<stri
  * be that of the run. Throws `ConfigError` for what would change what is computed.
  */
 export function resumedConfig(saved: TrainConfig, changes: TrainChanges): TrainConfig {
-  const { preset, ...wanted } = changes;
+  const { preset, ...wanted } = currentKeys(changes) as TrainChanges;
   const network =
     preset === undefined ? {} : masaConfig(trainConfig({ data: saved.data, vgg: saved.vgg, preset }, wanted));
   const begun = trainConfig(saved as TrainChanges);

@@ -111,13 +111,13 @@ describe("masa", () => {
     const pixels = (shape: readonly number[]) => Float32Array.from(random.array(shape, 0.5, 0.5).data);
     const data = { lr: pixels(sizes.lr), ref: pixels(sizes.ref), refDown: pixels(sizes.refDown) };
     const others = { ...data, ref: pixels(sizes.ref), refDown: pixels(sizes.refDown) };
-    for (const reference of [true, false]) {
-      const masa = new Masa({ ...SMALL, reference });
+    for (const useReference of [true, false]) {
+      const masa = new Masa({ ...SMALL, useReference });
       await masa.parameters.allocate(device, 7);
       const plan = await compile(device, sizes, (inputs) => ({ sr: masa.forward(inputs).sr }));
       const [one, other] = [await plan.run(data), await plan.run(others)];
       expect(one.sr.every(Number.isFinite)).to.equal(true);
-      expect(one.sr.join() !== other.sr.join(), `reference ${reference}`).to.equal(reference);
+      expect(one.sr.join() !== other.sr.join(), `useReference ${useReference}`).to.equal(useReference);
       plan.dispose();
       masa.parameters.dispose();
     }
@@ -212,7 +212,7 @@ describe("masa with dense matching", () => {
     const masa = new Masa(SMALL);
     await masa.parameters.allocate(device, 7);
     const plan = await compile(device, shapes([16, 24], [16, 24]), (inputs) => {
-      const { sr, matches } = masa.forward(inputs, { path: "dense" });
+      const { sr, matches } = masa.forward(inputs, { matching: "dense" });
       return { sr, index: matches.fineIndex, score: matches.fineScore };
     });
     const random = new Random("the same picture");

@@ -5,8 +5,8 @@ import { compile, type Data, type InputSpec } from "../../src/graph/plan/plan.js
 import { grad } from "../../src/graph/trace/grad.js";
 import { input, type Tensor, trace } from "../../src/graph/trace/tensor.js";
 import { denseGeometry, type MatchGeometry, type MatchSizes, matchGeometry } from "../../src/masa/geometry.js";
-import { extract, type MatchingPath, match } from "../../src/masa/matching.js";
-import { extractBlocks } from "../../src/masa/matching_reference.js";
+import { extract, type Implementation, type MatchOptions, match } from "../../src/masa/matching.js";
+import { extractBlocks } from "../../src/masa/matching_unfused.js";
 import { type NdArray, ndarray } from "../../src/reference/array.js";
 import { coarseMatch } from "../../src/reference/coarse_match.js";
 import { fineMatch } from "../../src/reference/fine_match.js";
@@ -37,7 +37,7 @@ const DENSE: readonly Case[] = [
   { name: "the least reference", N: 1, C: 4, lr: [4, 12], refDown: [4, 3] },
 ];
 const SCALES = [1, 2, 4] as const;
-const PATHS = ["fused", "reference"] as const;
+const IMPLEMENTATIONS = ["fused", "unfused"] as const;
 
 type Results = Readonly<Record<string, ArrayLike<number>>>;
 
@@ -46,48 +46,47 @@ describe("matching", () => {
     describe(sizes.name, () => {
       let data: Features;
       let truth: ReturnType<typeof inFloat64>;
-      const found = {} as Record<MatchingPath, Results>;
+      const found = {} as Record<Implementation, Results>;
       const geometry = matchGeometry(sizes);
       before(() => {
         ({ data, truth } = drawDecided(sizes, geometry));
       });
 
-      for (const path of PATHS) {
-        it(`finds on the ${path} path what float64 finds`, async () => {
-          found[path] = await onGpu(path, sizes, geometry, data);
+      for (const implementation of IMPLEMENTATIONS) {
+        it(`${implementation}, finds what float64 finds`, async () => {
+          found[implementation] = await onGpu({ implementation }, sizes, geometry, data);
           const { coarse, fine, origins, extracted } = truth;
-          expectIndices(found[path].coarseIndex, coarse.index);
-          expectIndices(found[path].originX, origins.originX);
-          expectIndices(found[path].originY, origins.originY);
-          expectIndices(found[path].fineIndex, fine.index);
+          expectIndices(found[implementation].coarseIndex, coarse.index);
+          expectIndices(found[implementation].originX, origins.originX);
+          expectIndices(found[implementation].originY, origins.originY);
+          expectIndices(found[implementation].fineIndex, fine.index);
           // Bound: 4·√(9·C)·2⁻²⁴ of a cosine's Σ|terms| ≤ 1, doubled for the norms: see test/graph/ops/fine_match.test.ts.
           const unit = 8 * Math.sqrt(9 * sizes.C) * 2 ** -24;
-          expectClose(found[path].coarseScore, coarse.score.data, 3 * unit);
-          expectClose(found[path].fineScore, fine.score.data, unit);
+          expectClose(found[implementation].coarseScore, coarse.score.data, 3 * unit);
+          expectClose(found[implementation].fineScore, fine.score.data, unit);
           // A mean of nine features below 1, times the attention: its error, and as much for the mean.
-          for (const scale of SCALES) expectClose(found[path][`x${scale}`], extracted[scale].data, 2 * unit);
+          for (const scale of SCALES) expectClose(found[implementation][`x${scale}`], extracted[scale].data, 2 * unit);
         });
       }
 
-      it("has the same gradients on both paths", () => expectSameGradients(found.fused, found.reference));
+      it("has the same gradients in both implementations", () => expectSameGradients(found.fused, found.unfused));
     });
   }
 
   describe("of every patch with every other", () => {
     for (const sizes of DENSE) {
-      it(`finds what float64 finds for ${sizes.name}, with the gradients of the reference path`, async () => {
+      it(`finds what float64 finds for ${sizes.name}, with the gradients of the unfused implementation`, async () => {
         const geometry = denseGeometry(sizes.lr, sizes.refDown);
         const { data, truth } = drawDecided(sizes, geometry);
-        const dense = await onGpu("dense", sizes, geometry, data);
+        const dense = await onGpu({ matching: "dense" }, sizes, geometry, data);
         expectIndices(dense.fineIndex, truth.fine.index);
         expectIndices(dense.coarseIndex, truth.origins.originX);
         const unit = 8 * Math.sqrt(9 * sizes.C) * 2 ** -24;
         expectClose(dense.fineScore, truth.fine.score.data, unit);
         for (const scale of SCALES) expectClose(dense[`x${scale}`], truth.extracted[scale].data, 2 * unit);
-        // Whatever a coarse match finds, a window as large as the reference is the reference.
-        const reference = await onGpu("reference", sizes, { ...geometry, dilations: [1] }, data);
-        expectIndices(reference.fineIndex, truth.fine.index);
-        expectSameGradients(dense, reference);
+        const unfused = await onGpu({ matching: "dense", implementation: "unfused" }, sizes, geometry, data);
+        expectIndices(unfused.fineIndex, truth.fine.index);
+        expectSameGradients(dense, unfused);
       });
     }
 
@@ -95,9 +94,12 @@ describe("matching", () => {
       const sizes = DENSE[1]!;
       const geometry = denseGeometry(sizes.lr, sizes.refDown);
       const { data, truth } = drawDecided(sizes, geometry);
-      const free = await onGpu("dense", sizes, geometry, data);
+      const free = await onGpu({ matching: "dense" }, sizes, geometry, data);
       const fineIndex = Int32Array.from(truth.fine.index.data);
-      const given = await onGpu("dense", sizes, geometry, data, { coarseIndex: new Int32Array(sizes.N), fineIndex });
+      const given = await onGpu({ matching: "dense" }, sizes, geometry, data, {
+        coarseIndex: new Int32Array(sizes.N),
+        fineIndex,
+      });
       expectClose(given.fineScore, free.fineScore!, 1e-6);
       expectClose(given.x2, free.x2!, 1e-6);
     });
@@ -107,7 +109,7 @@ describe("matching", () => {
     });
   });
 
-  it("takes matches from outside, on both paths alike", async () => {
+  it("takes matches from outside, in both implementations", async () => {
     const sizes = CASES[2]!;
     const data = draw(sizes, 0);
     const geometry = matchGeometry(sizes);
@@ -119,8 +121,8 @@ describe("matching", () => {
     const fineIndex = Int32Array.from({ length: count * block[0] * block[1] }, () => random.int(0, positions - 1));
     const given = { coarseIndex, fineIndex };
     const [fused, reference] = [
-      await onGpu("fused", sizes, geometry, data, given),
-      await onGpu("reference", sizes, geometry, data, given),
+      await onGpu({ implementation: "fused" }, sizes, geometry, data, given),
+      await onGpu({ implementation: "unfused" }, sizes, geometry, data, given),
     ];
     for (const results of [fused, reference]) {
       expect([...(results.coarseIndex as Int32Array)]).to.deep.equal([...coarseIndex]);
@@ -212,7 +214,7 @@ function nothingCoarse({ shape: [N] }: NdArray) {
 
 /** All matches, the extracted features, and the gradients of their products with fixed random tensors. */
 async function onGpu(
-  path: MatchingPath,
+  options: MatchOptions,
   sizes: Case,
   geometry: MatchGeometry,
   features: Features,
@@ -228,8 +230,10 @@ async function onGpu(
   }
   const plan = await compile(await testDevice(), specs, (tensors) => {
     const { lr, refDown, coarseIndex, fineIndex } = tensors;
-    const matches = match({ lr: lr!, refDown: refDown! }, geometry, { path, coarseIndex, fineIndex });
-    const extracted = SCALES.map((scale) => extract(tensors[`x${scale}`]!, matches, geometry, scale, path));
+    const matches = match({ lr: lr!, refDown: refDown! }, geometry, { ...options, coarseIndex, fineIndex });
+    const extracted = SCALES.map((scale) =>
+      extract(tensors[`x${scale}`]!, matches, geometry, scale, options.implementation),
+    );
     const upstreams = extracted.map(({ shape }, i) => input(`upstream ${i}`, shape));
     const gradients = grad(
       extracted,

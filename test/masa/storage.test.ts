@@ -49,9 +49,9 @@ describe("masa with features in 16 bits", () => {
 
   for (const [config, options] of [
     [{ adaptation: "spade", aggregation: "ref" }, {}],
-    [{ adaptation: "adain", aggregation: "lr" }, { path: "dense" }],
-    [{ adaptation: "none", aggregation: "concat" }, { path: "reference" }],
-    [{ reference: false }, {}],
+    [{ adaptation: "adain", aggregation: "lr" }, { matching: "dense" }],
+    [{ adaptation: "none", aggregation: "concat" }, { implementation: "unfused" }],
+    [{ useReference: false }, {}],
   ] as const)
     it(`stays near the network in 32 bits: ${JSON.stringify({ ...config, ...options })}`, async () => {
       const masa = new Masa({ ...SMALL, ...config });

@@ -14,14 +14,21 @@ import { type ChannelOrder, Vgg19, type VggLayer } from "../../src/masa/vgg.js";
 import { writeCheckpoint } from "../../src/models/checkpoint.js";
 import { exportMasa } from "../../src/models/export.js";
 import { readVgg } from "../../src/models/vgg_weights.js";
-import { loadMasa, readMasa } from "../../src/models/weights.js";
+import { loadMasa, readMasa, readNetwork } from "../../src/models/weights.js";
 import { testDevice } from "../device.js";
 import { failure, inFolder, uniform } from "../files/golden.js";
 
 /** Small enough that the GPU hardly notices. */
 const CONFIG: MasaConfig = {
   ...{ channels: 4, encoderBlocks: [1, 0, 1], decoderBlocks: [1, 0, 1, 0, 1, 0] },
-  ...{ blockSize: 4, refBlockScale: 2, dilations: [1, 2], adaptation: "adain", aggregation: "ref", reference: false },
+  ...{
+    blockSize: 4,
+    refBlockScale: 2,
+    dilations: [1, 2],
+    adaptation: "adain",
+    aggregation: "ref",
+    useReference: false,
+  },
 };
 
 type Shaped = Iterable<{ readonly name: string; readonly shape: readonly number[] }>;
@@ -75,7 +82,7 @@ describe("weights of a network", () => {
         refBlockScale: MASA.refBlockScale,
         blockSize: 16,
         dilations: [1],
-        reference: true,
+        useReference: true,
       });
       masa.parameters.dispose();
     }));
@@ -87,10 +94,18 @@ describe("weights of a network", () => {
       await failure(() => readMasa(path), WeightMismatchError, /pAda/);
       // No tensor tells of AdaIN.
       const masa = await loadMasa(await testDevice(), path, { adaptation: "adain" });
-      const { blockSize, refBlockScale, dilations, reference } = MASA;
-      expect(masa.config).to.deep.equal({ ...CONFIG, blockSize, refBlockScale, dilations, reference });
+      const { blockSize, refBlockScale, dilations, useReference } = MASA;
+      expect(masa.config).to.deep.equal({ ...CONFIG, blockSize, refBlockScale, dilations, useReference });
       await expectValues(masa, 300);
       masa.parameters.dispose();
+    }));
+
+  it("come out of files that call useReference by its old name, reference", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "earlier.safetensors");
+      const { useReference: reference, ...others } = CONFIG;
+      await writeSafetensors(path, noise(variables, 300), [["masa", JSON.stringify({ ...others, reference })]]);
+      expect((await readNetwork(path)).masa.config).to.deep.equal(CONFIG);
     }));
 
   it("are exported with their configuration, in 32 or in 16 bits", () =>

@@ -173,7 +173,7 @@ function network(config: Partial<MasaConfig>): OnnxCase {
     inputs: { lr: [2, 3, 16, 20], ref: [2, 3, 48, 64], refDown: [2, 3, 12, 16] },
     parameters: masa.parameters,
     build({ lr, ref, refDown }) {
-      const { sr, matches } = masa.forward({ lr: lr!, ref: ref!, refDown: refDown! }, { path: "reference" });
+      const { sr, matches } = masa.forward({ lr: lr!, ref: ref!, refDown: refDown! }, { implementation: "unfused" });
       const { coarseIndex, fineIndex, fineScore } = matches;
       return { sr, coarseIndex, fineIndex, fineScore };
     },

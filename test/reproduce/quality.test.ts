@@ -118,14 +118,14 @@ describe("levels of similarity", () => {
       for (const [image, seed] of Object.entries({ "000_0": 1, "000_1": 2, "000_2": 3, "000_3": 4 }))
         await put(pattern(seed, 64, 64), folder, `${image}.png`);
       const device = await testDevice();
-      const save = async (name: string, changes: { reference?: boolean }) => {
+      const save = async (name: string, changes: { useReference?: boolean }) => {
         const masa = await untrainedMasa(device, { ...NETWORK, channels: 4, ...changes }, 1);
         await saveParameters(masa.parameters, join(folder, name));
         masa.parameters.dispose();
         return join(folder, name);
       };
       const weights = { path: await save("with.safetensors", {}), name: "w" };
-      const without = await save("without.safetensors", { reference: false });
+      const without = await save("without.safetensors", { useReference: false });
       const data = await findTestData(folder);
       const options = { data, weights, signal: never, onStatus: () => {} };
       const { tables, figures } = await levels(device, { ...options, without });

@@ -80,6 +80,11 @@ describe("training configuration", () => {
   it("goes on as a run began, but for what does not change its bits", () => {
     const saved = trainConfig({ data: "pairs", preset: "tiny", lr: 3e-3, steps: 10 });
     expect(resumedConfig(saved, {})).to.deep.equal(saved);
+    const { useReference: reference, ...named } = saved;
+    expect(
+      resumedConfig({ ...named, reference } as never, { reference } as never),
+      "before its renaming",
+    ).to.deep.equal(saved);
     expect(resumedConfig(saved, { steps: 20, workers: 1 })).to.deep.equal({ ...saved, steps: 20, workers: 1 });
     expect(resumedConfig(saved, { preset: "tiny", lr: 3e-3 })).to.deep.equal(saved);
     // A run of an earlier version has no word of what this one can choose.
