@@ -9,6 +9,7 @@
 import { Presets, SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { OutputError } from "../files/errors.js";
+import { isReporting, joinRanks } from "./ranks.js";
 
 /** The user asked for something that cannot be meant; exit code 2. */
 export class UsageError extends Error {
@@ -16,9 +17,11 @@ export class UsageError extends Error {
 }
 
 /** What interrupts a job: Ctrl-C, and what ends a machine or a container. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGUSR2: 140 } as const;
 type Signal = keyof typeof EXIT_CODES;
-const SIGNALS = Object.keys(EXIT_CODES) as Signal[];
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** Open MPI's mpirun kills its ranks a second after Ctrl-C or SIGTERM, but passes this one on: it leaves time to save. */
+const RANK_SIGNAL = "SIGUSR2";
 
 class Interruption extends Error {
   constructor(readonly signal: Signal) {
@@ -86,27 +89,42 @@ export function imageSize(text: string): ImageSize {
 /**
  * Wraps what a subcommand does for commander's `.action()`. The action gets a signal that Ctrl-C or SIGTERM aborts, then
  * commander's arguments. It fails by throwing: the message goes to stderr, the stack only with `--debug`.
- * A second Ctrl-C ends the process at once.
+ * A second Ctrl-C ends the process at once. Under mpirun only a `shared` action runs; it divides its work over `ranks()`.
  */
 export function runCommand<Args extends unknown[]>(
   name: string,
   action: (signal: AbortSignal, ...args: Args) => Promise<void>,
+  { shared = false } = {},
 ): (...args: Args) => Promise<void> {
   return async (...args) => {
     const controller = new AbortController();
+    let ranks: Awaited<ReturnType<typeof joinRanks>>;
     const interrupt = (signal: Signal) => {
+      ranks?.checkMembers();
       if (controller.signal.aborted) process.exit(EXIT_CODES[signal]);
       controller.abort(new Interruption(signal));
-      process.stderr.write(`\nmasa ${name}: stopping; press Ctrl-C again to stop at once\n`);
+      if (isReporting())
+        process.stderr.write(
+          `\nmasa ${name}: stopping; ${ranks ? "repeat the signal" : "press Ctrl-C again"} to stop at once\n`,
+        );
     };
     for (const signal of SIGNALS) process.on(signal, interrupt);
     try {
       refuseExcess(args.at(-1));
+      ranks = await joinRanks(name, shared);
+      if (ranks) process.on(RANK_SIGNAL, interrupt);
       await action(controller.signal, ...args);
+      await ranks?.leave();
     } catch (error) {
-      process.exitCode = report(name, error, controller.signal, isDebug(args.at(-1)));
+      const say = (who: string) => report(who, error, controller.signal, isDebug(args.at(-1)));
+      process.exitCode = exitCode(error, controller.signal);
+      // What all ranks have in common, rank 0 says.
+      if (isReporting()) say(name);
+      await ranks?.leave(error, () => {
+        if (!isReporting()) say(`${name}, rank ${ranks?.rank}`);
+      });
     } finally {
-      for (const signal of SIGNALS) process.off(signal, interrupt);
+      for (const signal of [...SIGNALS, RANK_SIGNAL]) process.off(signal, interrupt);
     }
   };
 }
@@ -123,20 +141,23 @@ function isDebug(command: unknown): boolean {
   return command instanceof Command && command.optsWithGlobals().debug === true;
 }
 
-function report(name: string, error: unknown, { aborted, reason }: AbortSignal, debug: boolean): number {
+function exitCode(error: unknown, { aborted, reason }: AbortSignal): number {
+  if (aborted) return EXIT_CODES[(reason as Interruption).signal];
+  return error instanceof UsageError ? 2 : 1;
+}
+
+function report(name: string, error: unknown, { aborted }: AbortSignal, debug: boolean): void {
   const known = error instanceof Error ? error : new Error(String(error));
   if (aborted) {
     // What could not be saved on the way out is not to be hidden.
     const lost = error instanceof OutputError ? `, and ${error.message}` : "";
     process.stderr.write(`masa ${name}: interrupted${lost}\n`);
-    return EXIT_CODES[(reason as Interruption).signal];
+    return;
   }
   process.stderr.write(`masa ${name}: ${debug ? (known.stack ?? known.message) : known.message}\n`);
   for (let cause = known.cause; debug && cause instanceof Error; cause = cause.cause)
     process.stderr.write(`caused by: ${cause.stack}\n`);
-  if (!(known instanceof UsageError)) return 1;
-  process.stderr.write(`Run 'masa ${name} --help' for its arguments and options.\n`);
-  return 2;
+  if (known instanceof UsageError) process.stderr.write(`Run 'masa ${name} --help' for its arguments and options.\n`);
 }
 
 /** Shows the stages of a long job on stderr with their times: a bar on a terminal, otherwise a line as each ends. */
@@ -147,6 +168,7 @@ export class Progress {
 
   /** `done` of `total` steps of `stage` are finished; a new name ends the stage before. */
   update(stage: string, done: number, total: number): void {
+    if (!isReporting()) return;
     if (stage !== this.#stage) this.#begin(stage, total);
     this.#bar?.update(done);
   }

@@ -1,6 +1,7 @@
 /** How far a long job is, and when it will end. */
 import { SingleBar } from "cli-progress";
 import { formatDuration } from "./command.js";
+import { isReporting } from "./ranks.js";
 
 /** Seconds between two lines where stderr is no terminal. */
 const LINE_SECONDS = 10;
@@ -16,6 +17,7 @@ export class Countdown {
 
   /** `done` of `total` are finished; the first call tells where this process began. */
   update(done: number, total: number, details: readonly string[] = []): void {
+    if (!isReporting()) return;
     this.#first ??= { done, time: performance.now() };
     const line = [...details, `${this.#left(done, total)} left`].join(" · ");
     if (!process.stderr.isTTY) {

@@ -23,6 +23,7 @@ import {
   unread,
   wholeNumber,
 } from "./command.js";
+import { openRankDevice, workforce } from "./ranks.js";
 import { table } from "./table.js";
 
 const EXAMPLES = `
@@ -103,7 +104,7 @@ export function addEvaluate(program: Command): void {
     .addOption(halfOption())
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .addHelpText("after", EXAMPLES)
-    .action(runCommand("evaluate", evaluateFiles));
+    .action(runCommand("evaluate", evaluateFiles, { shared: true }));
 }
 
 function level(text: string): number | "each" {
@@ -114,14 +115,17 @@ function level(text: string): number | "each" {
 async function evaluateFiles(signal: AbortSignal, options: Options): Promise<void> {
   const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const { writeFileAtomic } = await import("../files/atomic.js");
+  const team = await workforce();
   const { data, protocol } = await findCases(options);
   const passes = await planPasses(data, protocol, options);
   const network = await readMasa(options.weights ?? SHIPPED_WEIGHTS);
-  const removeEmptyFolders = await checkOutputs(data, passes, options);
+  const removeEmptyFolders = await team.together(() =>
+    team.chief ? checkOutputs(data, passes, options) : () => Promise.resolve(),
+  );
   try {
-    await checkImages(data, passes, signal);
+    await team.together(() => (team.chief ? checkImages(data, passes, signal) : undefined));
     const { adapter, results } = await run(network, data, passes, options, signal);
-    if (options.json === undefined) return;
+    if (options.json === undefined || !team.chief) return;
     const { weights = SHIPPED, data: path, half } = options;
     const report = { adapter, weights, ...(half && { storage: "f16" }), data: path, protocol, results };
     await writeFileAtomic(options.json, new TextEncoder().encode(toJson(report)));
@@ -239,10 +243,10 @@ async function run(
   options: Options,
   signal: AbortSignal,
 ) {
-  const { openDevice } = await import("../platform/node.js");
   const { writeImage } = await import("../files/images.js");
   const { evaluate } = await import("../evaluate/evaluate.js");
-  const device = await openDevice({ adapter: options.adapter });
+  const team = await workforce();
+  const device = await openRankDevice(options.adapter);
   const nameWidth = Math.max(...["level 1", ...data.cases.map(({ name }) => name)].map(({ length }) => length));
   const line = (name: string, scores: Scores) => print(scoreLine(name.padEnd(nameWidth), scores));
   const makesFiles = options.json !== undefined || options.save !== undefined;
@@ -260,7 +264,7 @@ async function run(
       const evaluation = await evaluate(device, masa, data, {
         level,
         storage: options.half ? "f16" : "f32",
-        signal: stop,
+        ...{ workforce: team, signal: stop },
         onImage: (_, image, index) => (images[index] === undefined ? undefined : writeImage(images[index], image)),
         onCase: (result, done) => {
           refuseNaN(result, options.half);

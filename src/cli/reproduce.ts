@@ -17,6 +17,7 @@ import {
   wholeNumber,
 } from "./command.js";
 import { conditionsOf } from "./conditions.js";
+import { openRankDevice, workforce } from "./ranks.js";
 
 interface Options {
   readonly out: string;
@@ -36,6 +37,8 @@ interface Help {
   readonly takes: readonly (keyof Options)[];
   /** Without data there is nothing to do. */
   readonly wantsData?: true;
+  /** Under mpirun the ranks divide the work; the others are for rank 0. */
+  readonly divides?: true;
 }
 
 const TRAINING = ["data", "preset", "steps", "seeds"] as const;
@@ -46,19 +49,35 @@ const EXPERIMENTS: Readonly<Record<ExperimentName, Help>> = {
   table1: {
     what: "PSNR and SSIM on CUFED5, Sun80 and Urban100, as many as --data holds",
     takes: ["data", "weights", "limit"],
+    divides: true,
     wantsData: true,
   },
   table2: { what: "parameters and multiply-adds, counted from the graph; what is executed and moved", takes: [] },
-  table3: { what: "no adaptation, AdaIN, SPADE, SAM: parameters; with --data, trained alike", takes: TRAINING },
-  table4: { what: "aggregation, models 1 to 4: parameters; with --data, trained alike", takes: TRAINING },
+  table3: {
+    what: "no adaptation, AdaIN, SPADE, SAM: parameters; with --data, trained alike",
+    takes: TRAINING,
+    divides: true,
+  },
+  table4: {
+    what: "aggregation, models 1 to 4: parameters; with --data, trained alike",
+    takes: TRAINING,
+    divides: true,
+  },
   fig5: {
     what: "sizes of blocks and windows, dilations: multiply-adds; with --data, PSNR",
     takes: ["data", "weights", "limit"],
+    divides: true,
   },
-  fig6: { what: "references of another luminance, with and without SAM: PSNR", takes: TRAINING, wantsData: true },
+  fig6: {
+    what: "references of another luminance, with and without SAM: PSNR",
+    takes: TRAINING,
+    divides: true,
+    wantsData: true,
+  },
   levels: {
     what: "references of falling similarity: PSNR",
     takes: ["data", "weights", "without", "limit"],
+    divides: true,
     wantsData: true,
   },
   dense: { what: "every patch with every other against coarse to fine: multiply-adds and time", takes: ["sizes"] },
@@ -115,7 +134,7 @@ export function addReproduce(program: Command): void {
     .option("--sizes <list>", `dense: sides of LR and Ref↓ in pixels, multiples of 8 (default: ${SIDES})`, sides)
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .addHelpText("after", EXAMPLES)
-    .action(runCommand("reproduce", reproduce));
+    .action(runCommand("reproduce", reproduce, { shared: true }));
 }
 
 function seeds(text: string): number[] {
@@ -133,13 +152,23 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
   const { checkTarget, makeFolder } = await import("../files/atomic.js");
   const { EXPERIMENTS: run } = await import("../reproduce/experiments.js");
   const { writeResult } = await import("../reproduce/write.js");
-  const { openDevice } = await import("../platform/node.js");
   const { SHIPPED_WEIGHTS } = await import("../models/weights.js");
-  await makeFolder(out);
-  await checkTarget(join(out, "index.html"));
-  const device = await openDevice({ adapter: options.adapter });
+  const team = await workforce();
+  await team.together(async () => {
+    if (!team.chief) return;
+    await makeFolder(out);
+    await checkTarget(join(out, "index.html"));
+  });
+  const device = await openRankDevice(options.adapter);
   const request: Omit<Request, "data"> & { readonly data: string } = {
-    ...{ device, signal, onStatus: showStatus, networks: join(out, NETWORKS), sides: options.sizes ?? SIDES },
+    ...{
+      device,
+      workforce: team,
+      signal,
+      onStatus: showStatus,
+      networks: join(out, NETWORKS),
+      sides: options.sizes ?? SIDES,
+    },
     weights: { path: options.weights ?? SHIPPED_WEIGHTS, name: options.weights ?? SHIPPED },
     without: options.without,
     ...{ limit: options.limit, preset: options.preset ?? PRESET, steps: options.steps, seeds: options.seeds ?? [0] },
@@ -151,8 +180,11 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
     for (const name of names) {
       signal.throwIfAborted();
       const started = performance.now();
-      const result = await run[name](request);
-      await writeResult(out, result, conditionsOf(device.info.name));
+      // What cannot be divided is for one.
+      const result = team.chief || EXPERIMENTS[name].divides ? await run[name](request) : undefined;
+      await team.together(async () => {
+        if (result && team.chief) await writeResult(out, result, conditionsOf(device.info.name));
+      });
       print(`${name.padEnd(8)} ${formatDuration(performance.now() - started)}, ${join(out, `${name}.md`)}`);
     }
     print(`all      ${join(out, "index.html")}`);

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { IMAGE_NAME, isFolder } from "../data/layouts.js";
 import { addCommand, halfOption, pathArgument, pathArguments, runCommand, UsageError } from "./command.js";
 import { addProfileOption, PROFILE_HELP } from "./profile.js";
+import { refuseRanks } from "./ranks.js";
 import { tuneOption } from "./tuning.js";
 import { type BatchArguments, upscaleMany } from "./upscale_many.js";
 import { type UpscaleArguments, upscaleFiles } from "./upscale_one.js";
@@ -47,7 +48,7 @@ export function addUpscale(program: Command): void {
   tuneOption(command);
   addProfileOption(command, "a second run of the network")
     .addHelpText("after", EXAMPLES + PROFILE_HELP)
-    .action(runCommand("upscale", upscaleAny));
+    .action(runCommand("upscale", upscaleAny, { shared: true }));
 }
 
 /** One image; or many, of a list or a folder. */
@@ -65,6 +66,7 @@ async function upscaleAny(signal: AbortSignal, options: Options): Promise<void> 
   else refuse({ overwrite }, "is for many images; the result of one is always replaced");
   if (many && IMAGE_NAME.test(out) && !isFolder(out))
     throw new UsageError(`--out ${out} names an image, and there are many; give a folder`);
+  if (!many) await refuseRanks("upscale with one image");
   if (many) await upscaleMany(options, signal);
   else await upscaleFiles(options as UpscaleArguments, signal);
 }

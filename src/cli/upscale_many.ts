@@ -3,6 +3,7 @@ import type { BatchPair } from "../upscale/batch/pairs.js";
 import type { BatchSummary } from "../upscale/batch/run.js";
 import { formatDuration, SHIPPED } from "./command.js";
 import { Countdown } from "./countdown.js";
+import { openRankDevice, workforce } from "./ranks.js";
 import { tuneFirst } from "./tuning.js";
 import { formatQuality, say, type UpscaleArguments } from "./upscale_one.js";
 
@@ -33,7 +34,7 @@ export async function upscaleMany(options: BatchArguments, signal: AbortSignal):
   let finished = ready.length;
   try {
     const summary = await upscaleBatch(out, pairs, {
-      ...{ overwrite, signal },
+      ...{ overwrite, signal, workforce: await workforce() },
       open: () => openUpscaler(options, network, overwrite ? pairs : todo, signal),
       onPair: (done, row) => {
         finished = done;
@@ -73,8 +74,7 @@ async function openUpscaler(
 ) {
   const { readPair } = await import("../upscale/batch/pairs.js");
   const { Upscaler, upscaleChoices } = await import("../upscale/upscale.js");
-  const { openDevice } = await import("../platform/node.js");
-  const device = await openDevice({ adapter });
+  const device = await openRankDevice(adapter);
   try {
     const masa = await network(device);
     say("adapter", device.info.name);

@@ -10,6 +10,7 @@
 import { readCase } from "../data/cases.js";
 import { DataError } from "../data/errors.js";
 import type { Case, TestData } from "../data/layouts.js";
+import { ALONE, type Workforce } from "../data/workforce.js";
 import { MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
@@ -32,8 +33,10 @@ export interface CaseSelection {
 export interface EvaluateOptions {
   /** How the network stores most features (see `MasaOptions`). Default f32. */
   readonly storage?: FloatStorage | undefined;
+  /** The processes that share the cases, each with its own device and network; default this one alone. */
+  readonly workforce?: Workforce | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** After each case. */
+  /** After each case, in the order in which they are done; only in the workforce's chief. */
   readonly onCase?: ((result: CaseResult, done: number, total: number) => void) | undefined;
   /** Gets the network's image, cut to the size of the original, before `onCase`; not where the network gave no numbers. */
   readonly onImage?: ((test: PreparedCase, image: Image, index: number) => Promise<void> | void) | undefined;
@@ -81,14 +84,13 @@ export function selectCases({ layout, cases }: TestData, { level = 1, limit }: C
 /** Reads and prepares all chosen cases, to be evaluated repeatedly: each holds its images in memory. */
 export async function prepareCases(data: TestData, selection: CaseSelection = {}): Promise<PreparedCase[]> {
   const prepared: PreparedCase[] = [];
-  for await (const one of prepareEach(data, selection)) prepared.push(one);
+  const chosen = selectCases(data, selection);
+  for (const one of chosen.cases) prepared.push(await prepareNamed(chosen.layout, one, selection));
   return prepared;
 }
 
-async function* prepareEach(data: TestData, selection: CaseSelection): AsyncGenerator<PreparedCase> {
-  const { layout, cases } = selectCases(data, selection);
-  for (const one of cases)
-    yield await naming(one.name, prepareCase(layout, one, selection.level === "all" ? "all" : 1));
+function prepareNamed(layout: TestData["layout"], one: Case, { level }: CaseSelection): Promise<PreparedCase> {
+  return naming(one.name, prepareCase(layout, one, level === "all" ? "all" : 1));
 }
 
 async function prepareCase(layout: TestData["layout"], one: Case, level: 1 | "all"): Promise<PreparedCase> {
@@ -108,9 +110,9 @@ export async function evaluate(
   data: TestData,
   { level = 1, limit, ...options }: CaseSelection & EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const total = data.cases.slice(0, limit).length;
-  const results = await score(device, masa, prepareEach(data, { level, limit }), total, options);
-  return { layout: data.layout, level, ...results };
+  const { layout, cases } = selectCases(data, { level, limit });
+  const prepare = (index: number) => prepareNamed(layout, cases[index] as Case, { level });
+  return { layout: data.layout, level, ...(await score(device, masa, cases.length, prepare, options)) };
 }
 
 /** The part of `evaluate` that depends on the network. */
@@ -120,31 +122,36 @@ export function evaluatePrepared(
   cases: readonly PreparedCase[],
   options: EvaluateOptions = {},
 ): Promise<CaseResults> {
-  return score(device, masa, cases, cases.length, options);
+  return score(device, masa, cases.length, (index) => cases[index] as PreparedCase, options);
 }
 
 async function score(
   device: Device,
   masa: Masa,
-  tests: Iterable<PreparedCase> | AsyncIterable<PreparedCase>,
   total: number,
-  { storage = "f32", signal, onCase, onImage }: EvaluateOptions,
+  prepare: (index: number) => PreparedCase | Promise<PreparedCase>,
+  { storage = "f32", workforce = ALONE, signal, onCase, onImage }: EvaluateOptions,
 ): Promise<CaseResults> {
   const network = new Network(device, masa, storage);
-  const cases: CaseResult[] = [];
-  try {
+  const results = new Map<number, CaseResult>();
+  const measure = async (index: number): Promise<CaseResult> => {
     signal?.throwIfAborted();
-    for await (const test of tests) {
-      const { image, ...measured } = await naming(test.name, network.run(test, signal));
-      if (image) await onImage?.(test, image, cases.length);
-      const scores = image ? scoreImage(image, test.bicubic, test.original) : NO_IMAGE;
-      cases.push({ name: test.name, ...scores, ...test.bicubicScores, ...measured });
-      onCase?.(cases.at(-1) as CaseResult, cases.length, total);
+    const test = await prepare(index);
+    const { image, ...measured } = await naming(test.name, network.run(test, signal));
+    if (image) await onImage?.(test, image, index);
+    const scores = image ? scoreImage(image, test.bicubic, test.original) : NO_IMAGE;
+    return { name: test.name, ...scores, ...test.bicubicScores, ...measured };
+  };
+  try {
+    await workforce.each(total, measure, (index, result) => {
+      results.set(index, result);
+      onCase?.(result, results.size, total);
       signal?.throwIfAborted();
-    }
+    });
   } finally {
     network.dispose();
   }
+  const cases = await workforce.share([...results].sort(([a], [b]) => a - b).map(([, result]) => result));
   return { cases, mean: meanOf(cases) };
 }
 

@@ -3,6 +3,7 @@
  * the paper's; what they reach depends on how long they train on what, which here is little.
  */
 import { join } from "node:path";
+import { ALONE, type Workforce } from "../data/workforce.js";
 import { type CaseResults, evaluatePrepared, type PreparedCase, prepareCases } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import { MASA, type MasaConfig } from "../masa/config.js";
@@ -62,6 +63,8 @@ export interface Training {
   readonly steps?: number | undefined;
   /** Each network is trained once with each. */
   readonly seeds: readonly number[];
+  /** Who trains: each of its processes takes whole networks. */
+  readonly workforce?: Workforce | undefined;
   readonly signal: AbortSignal;
   readonly onStatus: (status: string) => void;
 }
@@ -98,12 +101,9 @@ export async function ablations(device: Device, table: AblationTable, training?:
     };
   }
   const cases = await testCases(training);
-  const runs: Runs[] = [];
-  for (const variant of variants) {
-    const results: CaseResults[] = [];
-    for (const seed of training.seeds) results.push(await trainAndMeasure(device, variant, seed, cases, training));
-    runs.push(results);
-  }
+  const runs = await eachNetwork(variants, training, (variant, seed) =>
+    trainAndMeasure(device, variant, seed, cases, training),
+  );
   const config = configOf(training, {});
   const { seeds } = training;
   return {
@@ -159,6 +159,25 @@ export async function trainVariant(
   });
   if (stopped) signal.throwIfAborted();
   return checkpoint;
+}
+
+/** What `work` gives for each variant and, within it, each seed. */
+export async function eachNetwork<R>(
+  variants: readonly Variant[],
+  { seeds, workforce = ALONE }: Training,
+  work: (variant: Variant, seed: number) => Promise<R>,
+): Promise<R[][]> {
+  const networks = variants.flatMap((variant) => seeds.map((seed) => ({ variant, seed })));
+  const results: R[] = [];
+  await workforce.each(
+    networks.length,
+    (index) => work(networks[index]!.variant, networks[index]!.seed),
+    (index, result) => {
+      results[index] = result;
+    },
+  );
+  const all = await workforce.share(results);
+  return variants.map((_, i) => all.slice(i * seeds.length, (i + 1) * seeds.length));
 }
 
 async function trainAndMeasure(

@@ -1,6 +1,7 @@
 /** The experiments by name: what each is given, and what it needs. */
 
 import { findTestData } from "../data/layouts.js";
+import type { Workforce } from "../data/workforce.js";
 import { prepareCases } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import { loadMasa } from "../models/weights.js";
@@ -15,6 +16,8 @@ import { table2 } from "./table2.js";
 
 export interface Request {
   readonly device: Device;
+  /** The processes that divide the work: they evaluate images, or train and measure whole networks. */
+  readonly workforce: Workforce;
   readonly signal: AbortSignal;
   /** Told what is being done. */
   readonly onStatus: (status: string) => void;
@@ -40,11 +43,11 @@ const ROUNDS = 3;
 /** In the order of the paper. Those that train go on with what they find in their folders. */
 export const EXPERIMENTS = {
   async table1(request: WithData) {
-    const { device, weights, data, limit, signal, onStatus } = request;
+    const { device, weights, data, limit, workforce, signal, onStatus } = request;
     const sets = await findTestSets(data, limit, signal);
     const masa = await loadMasa(device, weights.path);
     try {
-      return await table1(device, masa, { sets, limit, weights: weights.name, signal, onStatus });
+      return await table1(device, masa, { sets, limit, weights: weights.name, workforce, signal, onStatus });
     } finally {
       masa.parameters.dispose();
     }
@@ -72,6 +75,6 @@ function compare(table: AblationTable, request: Request): Promise<Result> {
   return ablations(device, table, data === undefined ? undefined : trainingOf({ ...request, data }));
 }
 
-function trainingOf({ networks, data, preset, steps, seeds, signal, onStatus }: WithData): Training {
-  return { folder: networks, data, preset, steps, seeds, signal, onStatus };
+function trainingOf({ networks, ...request }: WithData): Training {
+  return { folder: networks, ...request };
 }

@@ -4,6 +4,7 @@
  */
 
 import { DataError } from "../data/errors.js";
+import type { Workforce } from "../data/workforce.js";
 import { evaluatePrepared, type PreparedCase } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import { ShapeError } from "../gpu/errors.js";
@@ -75,6 +76,7 @@ export interface Fig5Quality {
   readonly weights: string;
   /** What the weights are called. */
   readonly name: string;
+  readonly workforce?: Workforce | undefined;
   readonly signal: AbortSignal;
   readonly onStatus: (status: string) => void;
 }
@@ -149,7 +151,7 @@ function takenByAll({ lr, refDown }: PreparedCase): boolean {
 }
 
 async function measure(device: Device, { value, changes }: Setting, quality: Fig5Quality): Promise<number> {
-  const { cases, weights, signal, onStatus } = quality;
+  const { cases, weights, workforce, signal, onStatus } = quality;
   if (cases.length === 0)
     throw new DataError(
       "no image is cut by every block size of figure 5",
@@ -159,7 +161,7 @@ async function measure(device: Device, { value, changes }: Setting, quality: Fig
   try {
     const onCase = (_: unknown, done: number, total: number) =>
       onStatus(`${Object.keys(changes)} ${value}: image ${done}/${total}`);
-    return (await evaluatePrepared(device, masa, cases, { signal, onCase })).mean.psnr;
+    return (await evaluatePrepared(device, masa, cases, { workforce, signal, onCase })).mean.psnr;
   } finally {
     masa.parameters.dispose();
   }

@@ -8,7 +8,7 @@ import type { Device } from "../gpu/device.js";
 import { createImage, type Image, maxValue } from "../image/image.js";
 import { downscale } from "../image/pairs.js";
 import { loadMasa } from "../models/weights.js";
-import { average, type Training, testCases, trainVariant, VARIANTS, type Variant } from "./ablations.js";
+import { average, eachNetwork, type Training, testCases, trainVariant, VARIANTS, type Variant } from "./ablations.js";
 import { lineChart } from "./chart.js";
 import type { Result } from "./result.js";
 
@@ -20,9 +20,11 @@ export async function fig6(device: Device, training: Training): Promise<Result> 
   const cases = await testCases(training);
   const variants = VARIANTS.table3.filter(({ name }) => COMPARED.includes(name));
   const measured: { name: string; title: string; psnr: number[]; loss: number[] }[] = [];
-  for (const variant of variants) {
-    const runs: number[][] = [];
-    for (const seed of training.seeds) runs.push(await measure(device, variant, seed, cases, training));
+  const networks = await eachNetwork(variants, training, (variant, seed) =>
+    measure(device, variant, seed, cases, training),
+  );
+  for (const [i, variant] of variants.entries()) {
+    const runs = networks[i] as number[][];
     const psnr = FACTORS.map((_, i) => average(runs.map((run) => run[i] as number)));
     const own = psnr[FACTORS.indexOf(1)] as number;
     measured.push({ name: variant.name, title: variant.title, psnr, loss: psnr.map((value) => own - value) });

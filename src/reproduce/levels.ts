@@ -5,6 +5,7 @@
 
 import { DataError } from "../data/errors.js";
 import type { TestData } from "../data/layouts.js";
+import type { Workforce } from "../data/workforce.js";
 import { evaluate } from "../evaluate/evaluate.js";
 import { bicubicRow, SCORE_COLUMNS, type Scores, scoreRow } from "../evaluate/scores.js";
 import type { Device } from "../gpu/device.js";
@@ -19,6 +20,7 @@ export interface LevelsOptions {
   /** Weights of a network that was trained without a reference. */
   readonly without?: string | undefined;
   readonly limit?: number | undefined;
+  readonly workforce?: Workforce | undefined;
   readonly signal: AbortSignal;
   readonly onStatus: (status: string) => void;
 }
@@ -85,14 +87,14 @@ async function measure(
   device: Device,
   path: string,
   chosen: readonly number[],
-  { data, limit, signal, onStatus }: LevelsOptions,
+  { data, limit, workforce, signal, onStatus }: LevelsOptions,
 ): Promise<Scores[]> {
   const masa = await loadMasa(device, path);
   try {
     const means: Scores[] = [];
     for (const level of chosen) {
       const onCase = (_: unknown, done: number, total: number) => onStatus(`level ${level}: image ${done}/${total}`);
-      means.push((await evaluate(device, masa, data, { level, limit, signal, onCase })).mean);
+      means.push((await evaluate(device, masa, data, { level, limit, workforce, signal, onCase })).mean);
     }
     return means;
   } finally {

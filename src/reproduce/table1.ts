@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { checkCases } from "../data/check.js";
 import { DataError } from "../data/errors.js";
 import { findTestData, type TestData } from "../data/layouts.js";
+import type { Workforce } from "../data/workforce.js";
 import { type Evaluation, evaluate } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import type { Masa } from "../masa/masa.js";
@@ -30,6 +31,7 @@ export interface Table1Options {
   readonly limit?: number | undefined;
   /** What the weights are called. */
   readonly weights: string;
+  readonly workforce?: Workforce | undefined;
   readonly signal: AbortSignal;
   readonly onStatus: (status: string) => void;
 }
@@ -73,7 +75,7 @@ export async function table1(device: Device, masa: Masa, options: Table1Options)
   for (const set of options.sets) {
     for (const [protocol, level, official] of protocolsOf(set.name)) {
       const evaluation = await evaluate(device, masa, set.data, {
-        ...{ level, limit: options.limit, signal: options.signal },
+        ...{ level, limit: options.limit, workforce: options.workforce, signal: options.signal },
         onCase: (_, done, total) => options.onStatus(`${protocol} ${done}/${total}`),
       });
       measured.push({ set: set.name, protocol, official, evaluation });

@@ -5,6 +5,7 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ALONE, type Workforce } from "../../data/workforce.js";
 import { MasaError } from "../../errors.js";
 import { makeFolder, removeLeftovers } from "../../files/atomic.js";
 import { OutputError } from "../../files/errors.js";
@@ -23,6 +24,8 @@ export interface BatchOptions {
   readonly open: () => Promise<Upscaler>;
   /** Also makes what is there already. */
   readonly overwrite?: boolean | undefined;
+  /** The processes that share the batch, each with its own device; default this one alone. */
+  readonly workforce?: Workforce | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told once how many results were there before, then of each pair that has come to its end. */
   readonly onPair?: ((done: number, outcome: Row | undefined) => void) | undefined;
@@ -54,39 +57,54 @@ export function divide(folder: string, pairs: readonly BatchPair[]): { ready: Ba
 export async function upscaleBatch(
   folder: string,
   pairs: readonly BatchPair[],
-  { open, overwrite = false, signal, onPair }: BatchOptions,
+  { open, overwrite = false, workforce = ALONE, signal, onPair }: BatchOptions,
 ): Promise<BatchSummary> {
-  checkResults(folder, pairs);
-  const results = await Results.read(folder);
-  const { ready, todo } = overwrite ? { ready: [], todo: pairs } : divide(folder, pairs);
+  const results = await workforce.together(() => {
+    if (!workforce.chief) return undefined;
+    checkResults(folder, pairs);
+    return Results.read(folder);
+  });
+  // All processes divide the pairs in the same way, whatever appears in the folder meanwhile.
+  const { ready, todo } = await workforce.share(overwrite ? { ready: [], todo: [...pairs] } : divide(folder, pairs));
   const machine = new Machine(open);
   const failed: Row[] = [];
   try {
-    // Where there is no GPU, no folder is made.
-    if (todo.length > 0) await machine.start();
-    for (const place of new Set([folder, ...todo.map(({ out }) => dirname(join(folder, out)))])) {
-      await makeFolder(place);
-      await removeLeftovers(place);
-    }
+    await workforce.together(async () => {
+      // Where there is no GPU, no folder is made.
+      if (todo.length > 0) await machine.start();
+    });
+    await workforce.together(async () => {
+      if (!workforce.chief) return;
+      for (const place of new Set([folder, ...todo.map(({ out }) => dirname(join(folder, out)))])) {
+        await makeFolder(place);
+        await removeLeftovers(place);
+      }
+    });
     try {
-      await addMissingRows(results, folder, ready, signal);
+      await workforce.together(() => results && addMissingRows(results, folder, ready, signal));
       onPair?.(ready.length, undefined);
       let done = ready.length;
-      for await (const row of enlargeEach(folder, todo, machine, signal)) {
-        await results.set(row);
-        if (row.status === "failed") failed.push(row);
-        onPair?.(++done, row);
-      }
+      const enlarging = new Enlarging(folder, todo, machine, workforce.alone, signal);
+      await workforce.each(
+        todo.length,
+        (index) => enlarging.work(index),
+        async (_, row) => {
+          await results?.set(row);
+          if (row.status === "failed") failed.push(row);
+          onPair?.(++done, row);
+        },
+      );
     } finally {
-      await results.write(pairs.map(({ out }) => out));
+      await results?.write(pairs.map(({ out }) => out));
     }
   } finally {
     machine.stop();
   }
   const measured = pairs
-    .flatMap(({ out }) => results.get(out) ?? [])
+    .flatMap(({ out }) => results?.get(out) ?? [])
     .filter(({ psnr }) => psnr !== undefined && psnr !== "");
-  return { table: results.path, skipped: ready.length, done: todo.length - failed.length, failed, measured };
+  const summary = { table: results?.path ?? "", skipped: ready.length, done: todo.length - failed.length };
+  return await workforce.share({ ...summary, failed, measured });
 }
 
 /** Says what is there of results of which the table says nothing: a kill came between the two. */
@@ -106,34 +124,46 @@ async function addMissingRows(results: Results, folder: string, ready: readonly 
   }
 }
 
-async function* enlargeEach(
-  folder: string,
-  todo: readonly BatchPair[],
-  machine: Machine,
-  signal?: AbortSignal,
-): AsyncGenerator<Row> {
-  const read = async (pair: BatchPair | undefined) => {
-    const [result] = await Promise.allSettled(pair ? [readPair(pair)] : []);
-    return result;
-  };
-  let next = read(todo[0]);
-  for (const [i, { out, lr }] of todo.entries()) {
-    const images = await next;
-    // The next files are read while the GPU computes.
-    next = read(todo[i + 1]);
+/** What is done for each pair. A process that does all of them reads the next files while the GPU computes. */
+class Enlarging {
+  readonly #next = new Map<number, Promise<PromiseSettledResult<PairImages>>>();
+
+  constructor(
+    readonly folder: string,
+    readonly todo: readonly BatchPair[],
+    readonly machine: Machine,
+    readonly readAhead: boolean,
+    readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async work(index: number): Promise<Row> {
+    const { folder, machine, signal } = this;
+    const { out, lr } = this.todo[index] as BatchPair;
+    const images = await this.#read(index);
+    this.#next.delete(index);
+    if (this.readAhead && index + 1 < this.todo.length) void this.#read(index + 1);
     signal?.throwIfAborted();
     try {
-      if (images?.status !== "fulfilled") throw images?.reason;
+      if (images.status !== "fulfilled") throw images.reason;
       const started = performance.now();
       const { image, similarity } = await machine.upscale(images.value, signal);
       const seconds = rounded((performance.now() - started) / 1000, 3);
       const scores = measure(image, images.value);
       await writeImage(join(folder, out), image);
-      yield { out, lr, status: "done", ...scores, similarity: rounded(similarity, 4), seconds };
+      return { out, lr, status: "done", ...scores, similarity: rounded(similarity, 4), seconds };
     } catch (error) {
       if (!concernsOnePair(error)) throw error;
-      yield { out, lr, status: "failed", error: error.message };
+      return { out, lr, status: "failed", error: error.message };
     }
+  }
+
+  #read(index: number): Promise<PromiseSettledResult<PairImages>> {
+    let images = this.#next.get(index);
+    if (!images) {
+      images = Promise.allSettled([readPair(this.todo[index] as BatchPair)]).then(([result]) => result);
+      this.#next.set(index, images);
+    }
+    return images;
   }
 }
 
