@@ -3,7 +3,8 @@
  * kernel does on each byte that it must move. Both roofs are measured by kernels of ours, in the same rounds as the rest.
  */
 import type { Device } from "../src/gpu/device.js";
-import { type Operation, recordOne, type Tensor } from "../src/graph/trace/tensor.js";
+import { record } from "../src/graph/trace/graph.js";
+import type { Operation, Tensors } from "../src/graph/trace/tensor.js";
 import { flatGrid } from "../src/kernels/kernel.js";
 import { bytesOf, type Case, label } from "./case.js";
 import { worstError } from "./oracle.js";
@@ -28,7 +29,7 @@ function multiplyAdds(threads: number, fused: boolean): Case {
     flops: 2 * MULTIPLY_ADDS * ITERATIONS * threads,
     bytes: bytesOf([threads], [threads]),
     inputs: { x: [threads] },
-    build: ({ x }) => ({ y: recordOne(multiplyAdd, [x], { fused }) }),
+    build: ({ x }) => record(multiplyAdd, { x: x! }, { fused }),
     // Each sum has long forgotten its start. Errors of earlier steps are halved at each further one, so that a sum is off by
     // 4 roundings at most; adding sixteen takes 15 more.
     check: ({ x, y }, uniform) =>
@@ -39,16 +40,16 @@ function multiplyAdds(threads: number, fused: boolean): Case {
   };
 }
 
-const multiplyAdd: Operation<{ readonly fused: boolean }> = {
+const multiplyAdd: Operation<Tensors<"x">, Tensors<"y">, { readonly fused: boolean }> = {
   name: "roofline_multiply_add",
-  outputs: ([x]) => [{ shape: (x as Tensor).shape }],
-  kernel(recorder, [x], [y], { fused }) {
-    const count = x!.shape[0]!;
+  outputs: ({ x: { shape } }) => ({ y: { shape } }),
+  kernel(recorder, { x }, { y }, { fused }) {
+    const count = x.shape[0]!;
     recorder.dispatch({
       shader: "bench/roofline_multiply_add",
       constants: { FUSED: fused },
       params: { count, iterations: ITERATIONS },
-      bindings: { x: x!, y: y! },
+      bindings: { x, y },
       workgroups: flatGrid(count),
     });
   },
@@ -60,17 +61,17 @@ function copy(count: number): Case {
     flops: 0,
     bytes: bytesOf([count], [count]),
     inputs: { x: [count] },
-    build: ({ x }) => ({ y: recordOne(copyOperation, [x], null) }),
+    build: ({ x }) => record(copyOperation, { x: x! }),
     check: ({ x, y }, uniform) => worstError(y!, uniform, (i) => ({ value: x![i]!, bound: 0 })),
   };
 }
 
-const copyOperation: Operation<null> = {
+const copyOperation: Operation<Tensors<"x">, Tensors<"y">> = {
   name: "roofline_copy",
-  outputs: ([x]) => [{ shape: (x as Tensor).shape }],
-  kernel(recorder, [x], [y]) {
-    const count = x!.shape[0]! / 4;
-    const bindings = { x: x!, y: y! };
+  outputs: ({ x: { shape } }) => ({ y: { shape } }),
+  kernel(recorder, { x }, { y }) {
+    const count = x.shape[0]! / 4;
+    const bindings = { x, y };
     recorder.dispatch({ shader: "bench/roofline_copy", params: { count }, bindings, workgroups: flatGrid(count) });
   },
 };

@@ -1,4 +1,4 @@
-/** An operation of one's own: WGSL, shape rule and gradient, then used and differentiated: node dist/examples/custom_kernel.js */
+/** A custom operation: WGSL, shape rule and gradient, then used and differentiated: node dist/examples/custom_kernel.js */
 import {
   compile,
   div,
@@ -8,9 +8,10 @@ import {
   nodePlatform,
   type Operation,
   openDevice,
-  recordOne,
+  record,
   sum,
   type Tensor,
+  type Tensors,
 } from "masa-webgpu";
 
 // y = √(x² + ε²), Charbonnier's penalty. Bindings and the fields of Params are matched by their names.
@@ -25,12 +26,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (i < params.count) { y[i] = sqrt(x[i] * x[i] + params.epsilon * params.epsilon); }
 }`;
 
-const operation: Operation<{ readonly epsilon: number }> = {
+const operation: Operation<Tensors<"x">, Tensors<"y">, { readonly epsilon: number }> = {
   name: "charbonnier",
-  outputs: ([x]) => [{ shape: (x as Tensor).shape }],
-  kernel(recorder, [x], [y], { epsilon }) {
-    if (!x || !y) return;
-    const count = x.shape.reduce((product, side) => product * side, 1);
+  outputs: ({ x: { shape } }) => ({ y: { shape } }),
+  kernel(recorder, { x }, { y }, { epsilon }) {
+    const count = x.shape.reduce((product, length) => product * length, 1);
     recorder.dispatch({
       shader: "charbonnier",
       params: { count, epsilon },
@@ -38,12 +38,12 @@ const operation: Operation<{ readonly epsilon: number }> = {
       workgroups: flatGrid(count),
     });
   },
-  // dx = dy · x / y, in operations that there are; a kernel of its own would be one more Operation.
-  gradient: ({ inputs: [x], outputs: [y], dys: [dy] }) => [x && y && dy && mul(dy, div(x, y))],
+  // dx = dy · x / y, in existing operations; a kernel for it would be one more Operation.
+  gradient: ({ inputs: { x }, outputs: { y }, dys: { y: dy } }) => ({ x: mul(dy, div(x, y)) }),
 };
-const charbonnier = (x: Tensor, epsilon: number) => recordOne(operation, [x], { epsilon });
+const charbonnier = (x: Tensor, epsilon: number) => record(operation, { x }, { epsilon }).y;
 
-// The platform hands out the shaders' text, so one of one's own is one more name.
+// The platform returns the text of each shader, so a custom one is one more name.
 const shader = (name: string) => (name === "charbonnier" ? WGSL : nodePlatform.shader(name));
 const device = await openDevice({}, { ...nodePlatform, shader });
 const step = await compile(device, { x: [5] }, ({ x }) => {

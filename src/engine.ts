@@ -39,24 +39,29 @@ export {
   type RunOptions,
 } from "./graph/plan/plan.js";
 export { grad } from "./graph/trace/grad.js";
-export { type Initializer, Parameters } from "./graph/trace/parameters.js";
 export {
   cast,
+  checkpointing,
   constant,
-  type GradientContext,
   type Graph,
-  GraphError,
-  type HostType,
   input,
   noGrad,
-  type Operation,
   record,
-  recordOne,
   scope,
+  segment,
   storedAs,
+  trace,
+} from "./graph/trace/graph.js";
+export { type Initializer, Parameters } from "./graph/trace/parameters.js";
+export {
+  type GradientContext,
+  type Gradients,
+  GraphError,
+  type HostType,
+  type Operation,
   type Tensor,
   type TensorSpec,
-  trace,
+  type Tensors,
   type Variable,
 } from "./graph/trace/tensor.js";
 export { detach, reshape } from "./graph/trace/view.js";
@@ -77,6 +82,7 @@ export {
   flatGrid,
   type Machine,
   type Operand,
+  type Operands,
   Recorder,
   type Shape,
 } from "./kernels/kernel.js";

@@ -2,7 +2,8 @@
 import type { Device } from "../../src/gpu/device.js";
 import { adamHyper } from "../../src/graph/ops/adam.js";
 import { compile } from "../../src/graph/plan/plan.js";
-import { type Operation, recordOne } from "../../src/graph/trace/tensor.js";
+import { record } from "../../src/graph/trace/graph.js";
+import type { Operation, Tensors } from "../../src/graph/trace/tensor.js";
 import { direct } from "../../src/kernels/convolution/direct.js";
 import { forwardProblem } from "../../src/kernels/convolution/problem.js";
 import { openDevice } from "../../src/platform/node.js";
@@ -17,17 +18,19 @@ import { CEILINGS, COLD_START, findWorkload } from "./workloads.js";
 const isNaive = process.argv.includes("naive");
 
 /** y = x ⋆ weight + bias, padded by 1. */
-const naiveConvolution: Operation<null> = {
+const naiveConvolution: Operation<Tensors<"x" | "weight" | "bias">, Tensors<"y">> = {
   name: "naive_conv2d",
-  outputs: ([x]) => [{ shape: x!.shape }],
-  kernel(recorder, [x, weight, bias], [y]) {
+  outputs: ({ x: { shape } }) => ({ y: { shape } }),
+  kernel(recorder, inputs, { y }) {
     const window = { stride: 1, padding: 1, dilation: 1 };
-    direct.record(recorder, forwardProblem({ x: x!, weight: weight!, bias: bias!, y: y!, window, slope: 1 }));
+    direct.record(recorder, forwardProblem({ ...inputs, y, window, slope: 1 }));
   },
 };
 
 function naive(subject: Case): Case {
-  return { ...subject, build: ({ x, weight, bias }) => ({ y: recordOne(naiveConvolution, [x, weight, bias], null) }) };
+  const build: Case["build"] = ({ x, weight, bias }) =>
+    record(naiveConvolution, { x: x!, weight: weight!, bias: bias! });
+  return { ...subject, build };
 }
 
 /** Nothing to draw and nothing to check. */

@@ -5,8 +5,9 @@
 
 import { compile, type Data, type InputSpec } from "../graph/plan/plan.js";
 import { grad } from "../graph/trace/grad.js";
+import { input } from "../graph/trace/graph.js";
 import type { Parameters } from "../graph/trace/parameters.js";
-import { input, type Tensor } from "../graph/trace/tensor.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import type { Values } from "./compare.js";
 import { ManifestError } from "./entry.js";
 import { type Built, buildTensor } from "./formula.js";

@@ -55,14 +55,20 @@ function paramFields(name: string, code: string): ShaderParam[] {
   });
 }
 
-/** The text with every `const NAME = …;` or `alias NAME = …;` line that `constants` names given its new value. */
+/**
+ * The text with every `const NAME = …;` or `alias NAME = …;` line that `constants` names given its new value. A number is
+ * written as the old value is, `8u` or `8`: the type of a constant is declared in one place.
+ */
 export function setConstants(name: string, wgsl: string, constants: Readonly<Record<string, ConstantValue>>): string {
   let text = wgsl;
   for (const [constant, value] of Object.entries(constants)) {
-    const line = new RegExp(`^(const|alias) ${constant}\\b(\\s*:\\s*\\w+)?\\s*=\\s*[^;]*;`, "m");
+    const line = new RegExp(`^(const|alias) ${constant}\\b(\\s*:\\s*\\w+)?\\s*=\\s*([^;]*);`, "m");
     if (!line.test(text))
       throw new ShaderError(`shader ${name} has no line 'const ${constant} = …;'`, "Declare it or drop the constant");
-    text = text.replace(line, (_, word: string, type = "") => `${word} ${constant}${type} = ${value};`);
+    text = text.replace(line, (_, word: string, type = "", old = "") => {
+      const suffix = typeof value === "number" && /\du$/.test(old) ? "u" : "";
+      return `${word} ${constant}${type} = ${value}${suffix};`;
+    });
   }
   return text;
 }

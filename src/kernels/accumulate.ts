@@ -1,15 +1,13 @@
 /** The sum of gradients over micro-batches: `shaders/accumulate.wgsl`. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Operands, type Recorder } from "./kernel.js";
 
-export interface Accumulate {
-  readonly sum: Operand;
-  readonly gradient: Operand;
-  /** One number: 0 to begin anew. */
-  readonly keep: Operand;
-}
-
-/** sum ← (keep ≠ 0 ? sum : 0) + factor · gradient, in place. */
-export function accumulate(recorder: Recorder, { sum, gradient, keep }: Accumulate, factor: number): void {
+/** sum ← (keep ≠ 0 ? sum : 0) + factor · gradient, in place; `keep` is one number. */
+export function accumulate(
+  recorder: Recorder,
+  { sum, gradient, keep }: Operands<"sum" | "gradient" | "keep">,
+  _: object,
+  { factor }: { readonly factor: number },
+): void {
   const count = elements(sum.shape);
   recorder.dispatch({
     shader: "accumulate",

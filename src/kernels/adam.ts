@@ -1,19 +1,15 @@
 /** One step of Adam on one parameter: `shaders/adam.wgsl`. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Operands, type Recorder } from "./kernel.js";
 
-export interface Adam {
-  readonly parameter: Operand;
-  readonly gradient: Operand;
-  readonly expAvg: Operand;
-  readonly expAvgSq: Operand;
-  /** The seven scalars that the shader names. */
-  readonly hyper: Operand;
-  /** Nothing is written while it is closed; its scale multiplies the gradient. */
-  readonly gate?: Operand | undefined;
-}
-
-/** Updates `parameter` and both moments in place. */
-export function adam(recorder: Recorder, { parameter, gradient, expAvg, expAvgSq, hyper, gate }: Adam): void {
+/**
+ * Updates `parameter` and both moments in place. `hyper` holds the seven scalars that the shader names. While `gate` is
+ * closed nothing is written; its scale multiplies the gradient.
+ */
+export function adam(
+  recorder: Recorder,
+  inputs: Operands<"parameter" | "gradient" | "expAvg" | "expAvgSq" | "hyper", "gate">,
+): void {
+  const { parameter, gradient, expAvg, expAvgSq, hyper, gate } = inputs;
   const count = elements(parameter.shape);
   recorder.dispatch({
     shader: "adam",

@@ -1,5 +1,5 @@
 /** Batch normalisation: `shaders/batch_norm*.wgsl`, on the statistics of `planes.ts`. */
-import { flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { flatGrid, nchw, type Operands, type Recorder } from "./kernel.js";
 import { cutPlanes, gradientSums, moments, type Normalised } from "./shared/planes.js";
 
 export interface BatchNormAttributes {
@@ -8,44 +8,46 @@ export interface BatchNormAttributes {
   readonly eps: number;
 }
 
-export interface BatchNorm {
-  readonly x: Operand;
-  readonly mean: Operand;
-  readonly variance: Operand;
-  readonly weight: Operand;
-  readonly bias: Operand;
-  readonly y: Operand;
-}
+type Inputs = Operands<"x" | "weight" | "bias" | "runningMean" | "runningVar">;
 
-/** y = (x − mean) / √(variance + eps) · weight + bias, with statistics [C] given. */
-export function batchNorm(recorder: Recorder, operands: BatchNorm, eps: number): void {
-  const { constants, params, workgroups } = cutPlanes(operands.x.shape);
-  const channels = operands.x.shape[1] as number;
+/**
+ * y = (x − mean) / √(variance + eps) · weight + bias. In training mean and variance [C] are outputs, and the running
+ * statistics move towards them in place; otherwise the running statistics normalise.
+ */
+export function batchNorm(
+  recorder: Recorder,
+  inputs: Inputs,
+  { y, ...batch }: Operands<"y", "mean" | "variance">,
+  { momentum, eps }: BatchNormAttributes,
+): void {
+  const { x, weight, bias, runningMean, runningVar } = inputs;
+  const { mean = runningMean, variance = runningVar } = batch;
+  if (batch.mean && batch.variance) batchStatistics(recorder, inputs, { mean, variance }, momentum);
+  const { constants, params, workgroups } = cutPlanes(x.shape);
+  const [, channels] = nchw(x);
   recorder.dispatch({
     shader: "batch_norm",
     constants,
     params: { ...params, channels, eps },
-    bindings: { ...operands },
+    bindings: { x, mean, variance, weight, bias, y },
     workgroups,
   });
 }
 
 /** The mean and biased variance [C] of the batch, and the running ones (variance unbiased) moved towards them. */
-export function batchStatistics(
+function batchStatistics(
   recorder: Recorder,
-  x: Operand,
-  mean: Operand,
-  variance: Operand,
-  running: { mean: Operand; variance: Operand },
+  { x, runningMean, runningVar }: Inputs,
+  { mean, variance }: Operands<"mean" | "variance">,
   momentum: number,
 ): void {
-  moments(recorder, x, mean, variance, "channel", "VARIANCE");
-  const [N, channels, H, W] = x.shape as [number, number, number, number];
+  moments(recorder, x, { mean, spread: variance }, "channel", "VARIANCE");
+  const [N, channels, H, W] = nchw(x);
   const count = N * H * W;
   recorder.dispatch({
     shader: "batch_norm_update",
     params: { channels, momentum, correction: count / (count - 1) },
-    bindings: { mean, variance, running_mean: running.mean, running_variance: running.variance },
+    bindings: { mean, variance, running_mean: runningMean, running_variance: runningVar },
     workgroups: flatGrid(channels),
   });
 }
@@ -54,33 +56,26 @@ export function batchStatistics(
 export function batchNormSums(
   recorder: Recorder,
   saved: Normalised,
-  sums: Operand,
-  products: Operand,
-  eps: number,
+  outputs: Operands<"sums" | "products">,
+  { eps }: BatchNormAttributes,
 ): void {
-  gradientSums(recorder, saved, sums, products, "channel", eps);
-}
-
-export interface BatchNormGradient extends Normalised {
-  readonly weight: Operand;
-  readonly sums: Operand;
-  readonly products: Operand;
-  readonly dx: Operand;
+  gradientSums(recorder, saved, outputs, "channel", eps);
 }
 
 /** dx from the saved statistics and the sums above. */
 export function batchNormGradient(
   recorder: Recorder,
-  operands: BatchNormGradient,
+  { x, mean, variance, dy, weight, sums, products }: Normalised & Operands<"weight" | "sums" | "products">,
+  { dx }: Operands<"dx">,
   { training, eps }: BatchNormAttributes,
 ): void {
-  const { constants, params, workgroups } = cutPlanes(operands.x.shape);
-  const channels = operands.x.shape[1] as number;
+  const { constants, params, workgroups } = cutPlanes(x.shape);
+  const [, channels] = nchw(x);
   recorder.dispatch({
     shader: "batch_norm_gradient",
     constants: { TRAINING: training, ...constants },
     params: { ...params, channels, eps },
-    bindings: { ...operands },
+    bindings: { x, mean, variance, dy, weight, sums, products, dx },
     workgroups,
   });
 }

@@ -3,24 +3,14 @@
  * position in each tile of the reference (coarse_match, or coarse_match_subgroup on CPU adapters), the
  * best tile (coarse_match_best). No score but the tiles' best is ever written.
  */
-import { cpuFirst, elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { cpuFirst, elements, flatGrid, nchw, type Operand, type Operands, type Recorder } from "./kernel.js";
 import { nc4hw4 } from "./shared/nc4hw4.js";
 import { patchSquares } from "./shared/patch_squares.js";
 
-export interface CoarseMatch {
-  /** [N, C, H, W]. */
-  readonly lr: Operand;
-  /** [N, C, Hr, Wr]. */
-  readonly ref: Operand;
-  /** i32 [N, py·px]. */
-  readonly index: Operand;
-  /** f32 [N, py·px]. */
-  readonly score: Operand;
+export interface CoarseMatchAttributes {
   readonly blocks: readonly [number, number];
   readonly dilations: readonly number[];
 }
-
-type Sides = [number, number, number, number];
 
 /** Queries that one workgroup scores. */
 const QUERIES = { "shared-memory": 4, subgroup: 16 } as const;
@@ -31,9 +21,14 @@ const TAPS = 9;
 const PIXELS = 8;
 const STRIPS = 8;
 
-export function coarseMatch(recorder: Recorder, match: CoarseMatch): void {
-  const { lr, ref, blocks, dilations, index, score } = match;
-  const [N, C, H, W] = lr.shape as Sides;
+/** index i32 and score f32 [N, py·px] from lr [N, C, H, W] and ref [N, C, Hr, Wr]. */
+export function coarseMatch(
+  recorder: Recorder,
+  { lr, ref }: Operands<"lr" | "ref">,
+  { index, score }: Operands<"index" | "score">,
+  { blocks, dilations }: CoarseMatchAttributes,
+): void {
+  const [N, C, H, W] = nchw(lr);
   const [py, px] = blocks;
   const key = `coarse match ${py}×${px} blocks of [${lr.shape}] in [${ref.shape}], dilations ${dilations}`;
   const variant = recorder.choose(
@@ -51,7 +46,9 @@ export function coarseMatch(recorder: Recorder, match: CoarseMatch): void {
     bindings: { lr, squares: patchSquares(recorder, lr), queries },
     workgroups: flatGrid(count),
   });
-  const best = (variant === "subgroup" ? scoreBySubgroup : scoreTiles)(recorder, match, queries);
+  const flops = 2 * elements(index.shape) * (elements(ref.shape) / N) * TAPS * dilations.length;
+  const search = { ref, queries, dilations, flops };
+  const best = variant === "subgroup" ? scoreBySubgroup(recorder, search) : scoreTiles(recorder, search);
   recorder.dispatch({
     shader: "coarse_match_best",
     params: { count: N * py * px, blocks: py * px, tiles: best.best_score.shape[1] as number, Q },
@@ -61,11 +58,14 @@ export function coarseMatch(recorder: Recorder, match: CoarseMatch): void {
 }
 
 function constantsOf(dilations: readonly number[]) {
-  return { COUNT: `${dilations.length}u`, DILATIONS: `array<i32, COUNT>(${dilations.join(", ")})` };
+  return { COUNT: dilations.length, DILATIONS: `array<i32, COUNT>(${dilations.join(", ")})` };
 }
 
-function flopsOf({ ref, index, dilations }: CoarseMatch): number {
-  return 2 * elements(index.shape) * (elements(ref.shape) / (ref.shape[0] as number)) * TAPS * dilations.length;
+interface Search {
+  readonly ref: Operand;
+  readonly queries: Operand;
+  readonly dilations: readonly number[];
+  readonly flops: number;
 }
 
 /** Score and position [N, tiles, Q] of the best of each tile. */
@@ -77,9 +77,8 @@ function bestOfTiles(recorder: Recorder, tiles: number, queries: Operand) {
   };
 }
 
-function scoreTiles(recorder: Recorder, match: CoarseMatch, queries: Operand) {
-  const { ref, dilations } = match;
-  const [N, C, Hr, Wr] = ref.shape as Sides;
+function scoreTiles(recorder: Recorder, { ref, queries, dilations, flops }: Search) {
+  const [N, C, Hr, Wr] = nchw(ref);
   const Q = queries.shape[4] as number;
   const tiles = Math.ceil((Hr * Wr) / TILE);
   const best = bestOfTiles(recorder, tiles, queries);
@@ -89,14 +88,13 @@ function scoreTiles(recorder: Recorder, match: CoarseMatch, queries: Operand) {
     params: { C, Hr, Wr, Q, dilations: dilations.length, taps: TAPS },
     bindings: { queries, ref_map: ref, squares: patchSquares(recorder, ref), ...best },
     workgroups: [tiles, Q / QUERIES["shared-memory"], N],
-    flops: flopsOf(match),
+    flops,
   });
   return best;
 }
 
-function scoreBySubgroup(recorder: Recorder, match: CoarseMatch, queries: Operand) {
-  const { ref, dilations } = match;
-  const [N, C, Hr, Wr] = ref.shape as Sides;
+function scoreBySubgroup(recorder: Recorder, { ref, queries, dilations, flops }: Search) {
+  const [N, C, Hr, Wr] = nchw(ref);
   const Q = queries.shape[4] as number;
   const strips = Math.ceil(Wr / PIXELS);
   const reach = Math.max(...dilations);
@@ -118,7 +116,7 @@ function scoreBySubgroup(recorder: Recorder, match: CoarseMatch, queries: Operan
     params: { groups: Math.ceil(C / 4), Hr, Wr, strips, rows, columns, left, Q, dilations: dilations.length },
     bindings: { queries, quads: nc4hw4(recorder, [ref], { top: reach, left, rows, columns }), norms, ...best },
     workgroups: [tiles, Q / QUERIES.subgroup, N],
-    flops: flopsOf(match),
+    flops,
   });
   return best;
 }

@@ -1,8 +1,13 @@
-/** Tensors joined along a side: `shaders/concat.wgsl`, one dispatch an operand. */
-import { elements, type Operand, type Recorder, vectorOf, vectorWidth, walk } from "./kernel.js";
+/** Tensors joined along a dimension: `shaders/concat.wgsl`, one dispatch an operand. */
+import { elements, type Operand, type Operands, type Recorder, vectorOf, vectorWidth, walk } from "./kernel.js";
 
-/** y = the tensors `xs`, one behind the other along side `dim`. */
-export function concat(recorder: Recorder, xs: readonly Operand[], y: Operand, dim: number): void {
+/** y = the tensors `xs`, one behind the other along dimension `dim`. */
+export function concat(
+  recorder: Recorder,
+  { xs }: { readonly xs: readonly Operand[] },
+  { y }: Operands<"y">,
+  { dim }: { readonly dim: number },
+): void {
   const pitch = elements(y.shape.slice(dim));
   let offset = 0;
   for (const x of xs) {

@@ -1,34 +1,44 @@
 /** Windows cut out of a feature map: `shaders/crop_windows.wgsl` and, backward, `crop_windows_gradient.wgsl`. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, nchw, type Operand, type Operands, type Recorder } from "./kernel.js";
 
-export interface Windows {
-  readonly originX: Operand;
-  readonly originY: Operand;
+interface Attributes {
   readonly scale: number;
 }
 
 /** y [N·blocks, C, height, width] ← x [N, C, H, W] at the corners scale·origin, [N, blocks]. */
-export function cropWindows(recorder: Recorder, x: Operand, windows: Windows, y: Operand): void {
+export function cropWindows(
+  recorder: Recorder,
+  { x, originX, originY }: Operands<"x" | "originX" | "originY">,
+  { y }: Operands<"y">,
+  { scale }: Attributes,
+): void {
+  const count = elements(y.shape);
   recorder.dispatch({
     shader: "crop_windows",
-    params: params(x, y, elements(y.shape), windows),
-    bindings: { x, origin_x: windows.originX, origin_y: windows.originY, y },
-    workgroups: flatGrid(elements(y.shape)),
+    params: { count, ...params({ map: x, windows: y, originX }), scale },
+    bindings: { x, origin_x: originX, origin_y: originY, y },
+    workgroups: flatGrid(count),
   });
 }
 
 /** dx [N, C, H, W] ← dy [N·blocks, C, height, width]. */
-export function cropWindowsGradient(recorder: Recorder, dy: Operand, windows: Windows, dx: Operand): void {
+export function cropWindowsGradient(
+  recorder: Recorder,
+  { dy, originX, originY }: Operands<"dy" | "originX" | "originY">,
+  { dx }: Operands<"dx">,
+  { scale }: Attributes,
+): void {
+  const count = elements(dx.shape);
   recorder.dispatch({
     shader: "crop_windows_gradient",
-    params: params(dx, dy, elements(dx.shape), windows),
-    bindings: { dy, origin_x: windows.originX, origin_y: windows.originY, dx },
-    workgroups: flatGrid(elements(dx.shape)),
+    params: { count, ...params({ map: dx, windows: dy, originX }), scale },
+    bindings: { dy, origin_x: originX, origin_y: originY, dx },
+    workgroups: flatGrid(count),
   });
 }
 
-function params(map: Operand, windows: Operand, count: number, { originX, scale }: Windows) {
-  const [, C, H, W] = map.shape as [number, number, number, number];
-  const [, , height, width] = windows.shape as [number, number, number, number];
-  return { count, blocks: originX.shape[1] as number, C, H, W, height, width, scale };
+function params({ map, windows, originX }: Record<"map" | "windows" | "originX", Operand>) {
+  const [, C, H, W] = nchw(map);
+  const [, , height, width] = nchw(windows);
+  return { blocks: originX.shape[1] as number, C, H, W, height, width };
 }

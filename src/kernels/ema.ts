@@ -1,15 +1,13 @@
 /** One step of an exponential moving average: `shaders/ema.wgsl`. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Operands, type Recorder } from "./kernel.js";
 
-export interface Ema {
-  readonly average: Operand;
-  readonly parameter: Operand;
-  /** Nothing is written while it is closed. */
-  readonly gate?: Operand | undefined;
-}
-
-/** average ← decay · average + (1 − decay) · parameter, in place. */
-export function ema(recorder: Recorder, { average, parameter, gate }: Ema, decay: number): void {
+/** average ← decay · average + (1 − decay) · parameter, in place; nothing while `gate` is closed. */
+export function ema(
+  recorder: Recorder,
+  { average, parameter, gate }: Operands<"average" | "parameter", "gate">,
+  _: object,
+  { decay }: { readonly decay: number },
+): void {
   const count = elements(parameter.shape);
   recorder.dispatch({
     shader: "ema",

@@ -1,15 +1,19 @@
 /** Instance normalisation: `shaders/instance_norm*.wgsl`, on the statistics of `planes.ts`. */
-import type { Operand, Recorder } from "./kernel.js";
+import type { Operands, Recorder } from "./kernel.js";
 import { cutPlanes, gradientSums, moments, type Normalised } from "./shared/planes.js";
+
+interface Attributes {
+  readonly eps: number;
+}
 
 /** y = (x − mean) / √(variance + eps); writes the mean and the biased variance [N, C, 1, 1] too. */
 export function instanceNorm(
   recorder: Recorder,
-  x: Operand,
-  { y, mean, variance }: { y: Operand; mean: Operand; variance: Operand },
-  eps: number,
+  { x }: Operands<"x">,
+  { y, mean, variance }: Operands<"y" | "mean" | "variance">,
+  { eps }: Attributes,
 ): void {
-  moments(recorder, x, mean, variance, "plane", "VARIANCE");
+  moments(recorder, x, { mean, spread: variance }, "plane", "VARIANCE");
   const { constants, params, workgroups } = cutPlanes(x.shape);
   recorder.dispatch({
     shader: "instance_norm",
@@ -21,16 +25,21 @@ export function instanceNorm(
 }
 
 /** dx from x, its statistics and dy. */
-export function instanceNormGradient(recorder: Recorder, saved: Normalised, dx: Operand, eps: number): void {
-  const sums = recorder.scratch("sums", saved.mean.shape);
-  const products = recorder.scratch("products", saved.mean.shape);
-  gradientSums(recorder, saved, sums, products, "plane", eps);
-  const { constants, params, workgroups } = cutPlanes(saved.x.shape);
+export function instanceNormGradient(
+  recorder: Recorder,
+  { x, mean, variance, dy }: Normalised,
+  { dx }: Operands<"dx">,
+  { eps }: Attributes,
+): void {
+  const sums = recorder.scratch("sums", mean.shape);
+  const products = recorder.scratch("products", mean.shape);
+  gradientSums(recorder, { x, mean, variance, dy }, { sums, products }, "plane", eps);
+  const { constants, params, workgroups } = cutPlanes(x.shape);
   recorder.dispatch({
     shader: "instance_norm_gradient",
     constants,
     params: { ...params, eps },
-    bindings: { ...saved, sums, products, dx },
+    bindings: { x, mean, variance, dy, sums, products, dx },
     workgroups,
   });
 }

@@ -20,13 +20,18 @@ export interface Operand {
   readonly dtype: Dtype;
 }
 
+/** Operands by name: `Operands<"x" | "weight", "bias">` has a bias or not. Tensors of the graph are operands too. */
+export type Operands<Required extends string, Optional extends string = never> = {
+  readonly [name in Required]: Operand;
+} & { readonly [name in Optional]?: Operand | undefined };
+
 /** One dispatch of one entry point of one shader. */
 export interface Dispatch {
   /** `shaders/<shader>.wgsl`. */
   readonly shader: string;
   /** Default `main`. */
   readonly entry?: string;
-  /** New values for `const NAME = …;` lines of the shader. A string is inserted as WGSL. */
+  /** New values for `const NAME = …;` lines of the shader. A number takes the suffix of the old value; a string is WGSL. */
   readonly constants?: Readonly<Record<string, ConstantValue>>;
   /** Value of every field of the shader's `struct Params`. */
   readonly params?: Readonly<Record<string, number>>;
@@ -117,6 +122,14 @@ export function elements(shape: Shape): number {
   return shape.reduce((product, side) => product * side, 1);
 }
 
+/** The dimensions of an image tensor [N, C, H, W], whose rank the operation's shape rule has checked. */
+export function nchw({ shape }: Pick<Operand, "shape">): [N: number, C: number, H: number, W: number] {
+  const [N, C, H, W] = shape;
+  if (N === undefined || C === undefined || H === undefined || W === undefined || shape.length > 4)
+    throw new Error(`[${shape}] is not [N, C, H, W]`);
+  return [N, C, H, W];
+}
+
 /** Of an operand in memory: whole words, since WebGPU binds and copies no less. */
 export function byteSize({ shape, dtype }: Operand): number {
   return 4 * Math.ceil((elements(shape) * (dtype === "f16" ? 2 : 4)) / 4);
@@ -143,6 +156,13 @@ export function rowOfGroups(groups: number): [number, number, number] {
  */
 export function flatGrid(count: number): [number, number, number] {
   return rowOfGroups(Math.ceil(count / FLAT_WORKGROUP));
+}
+
+/** Workgroups for a kernel that has one thread a pixel of x [N, C, H, W], which walks through `planes` of the N·C planes. */
+export function planeGrid(x: Pick<Operand, "shape">, planes: number): [number, number, number] {
+  const [N, C, H, W] = nchw(x);
+  const [columns, rows] = flatGrid(H * W);
+  return [columns, rows, Math.ceil((N * C) / planes)];
 }
 
 /** Most elements that a workgroup walks through on adapters that compute on the CPU, and the workgroups wanted there. */
@@ -172,5 +192,5 @@ export function vectorOf(width: 1 | 4, type: "f32" | "u32" = "f32"): string {
 /** The constants of shaders that take as many elements at once as `run`, their number in a row, allows. */
 export function vectors(run: number) {
   const width = vectorWidth(run);
-  return { Values: vectorOf(width), WIDTH: `${width}u` };
+  return { Values: vectorOf(width), WIDTH: width };
 }

@@ -1,12 +1,5 @@
 /** Fully connected layer: `shaders/linear*.wgsl`. Its rows are few and long, so that a workgroup sums one output. */
-import { FLAT_WORKGROUP, HALF, type Operand, type Recorder } from "./kernel.js";
-
-export interface Linear {
-  readonly x: Operand;
-  readonly weight: Operand;
-  readonly bias?: Operand | undefined;
-  readonly y: Operand;
-}
+import { FLAT_WORKGROUP, HALF, type Operand, type Operands, type Recorder } from "./kernel.js";
 
 /** Rows of x that a thread takes at once. */
 const ROWS = 4;
@@ -17,7 +10,11 @@ function sides(x: Operand, weight: Operand) {
 }
 
 /** y [N, outputs] = x [N, inner] · weightᵀ + bias; weight [outputs, inner]. */
-export function linear(recorder: Recorder, { x, weight, bias, y }: Linear): void {
+export function linear(
+  recorder: Recorder,
+  { x, weight, bias }: Operands<"x" | "weight", "bias">,
+  { y }: Operands<"y">,
+): void {
   const params = sides(x, weight);
   recorder.dispatch({
     shader: "linear",
@@ -29,7 +26,11 @@ export function linear(recorder: Recorder, { x, weight, bias, y }: Linear): void
 }
 
 /** dx [N, inner] = dy · weight. */
-export function linearInputGradient(recorder: Recorder, dy: Operand, weight: Operand, dx: Operand): void {
+export function linearInputGradient(
+  recorder: Recorder,
+  { dy, weight }: Operands<"dy" | "weight">,
+  { dx }: Operands<"dx">,
+): void {
   const params = sides(dx, weight);
   recorder.dispatch({
     shader: "linear_input_gradient",
@@ -40,7 +41,11 @@ export function linearInputGradient(recorder: Recorder, dy: Operand, weight: Ope
 }
 
 /** dweight [outputs, inner] = dyᵀ · x. */
-export function linearWeightGradient(recorder: Recorder, dy: Operand, x: Operand, dweight: Operand): void {
+export function linearWeightGradient(
+  recorder: Recorder,
+  { dy, x }: Operands<"dy" | "x">,
+  { dweight }: Operands<"dweight">,
+): void {
   const params = sides(x, dweight);
   recorder.dispatch({
     shader: "linear_weight_gradient",

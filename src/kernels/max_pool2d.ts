@@ -1,13 +1,13 @@
 /** 2 × 2 maximum pooling: `shaders/max_pool2d*.wgsl`. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, nchw, type Operand, type Operands, type Recorder } from "./kernel.js";
 
 function sides(x: Operand) {
-  const [N, C, H, W] = x.shape as [number, number, number, number];
+  const [N, C, H, W] = nchw(x);
   return { planes: N * C, H, W, P: Math.floor(H / 2), Q: Math.floor(W / 2) };
 }
 
 /** y [N, C, ⌊H/2⌋, ⌊W/2⌋] from x [N, C, H, W]. */
-export function maxPool2d(recorder: Recorder, x: Operand, y: Operand): void {
+export function maxPool2d(recorder: Recorder, { x }: Operands<"x">, { y }: Operands<"y">): void {
   recorder.dispatch({
     shader: "max_pool2d",
     params: sides(x),
@@ -17,7 +17,7 @@ export function maxPool2d(recorder: Recorder, x: Operand, y: Operand): void {
 }
 
 /** dx from x and dy. */
-export function maxPool2dGradient(recorder: Recorder, x: Operand, dy: Operand, dx: Operand): void {
+export function maxPool2dGradient(recorder: Recorder, { x, dy }: Operands<"x" | "dy">, { dx }: Operands<"dx">): void {
   const params = sides(x);
   recorder.dispatch({
     shader: "max_pool2d_gradient",

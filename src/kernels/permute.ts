@@ -1,11 +1,16 @@
 /** Sides of a tensor in another order: `shaders/permute.wgsl`. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Operands, type Recorder } from "./kernel.js";
 
 /** Sides that the shader tells apart. */
 export const MAX_RANK = 6;
 
 /** y with y's side d being side order[d] of x. */
-export function permute(recorder: Recorder, x: Operand, y: Operand, order: readonly number[]): void {
+export function permute(
+  recorder: Recorder,
+  { x }: Operands<"x">,
+  { y }: Operands<"y">,
+  { order }: { readonly order: readonly number[] },
+): void {
   const strides = order.map((d) => elements(x.shape.slice(d + 1)));
   const sides = merge(y.shape, strides).reverse();
   const inner = sides.slice(0, -1);
@@ -13,7 +18,7 @@ export function permute(recorder: Recorder, x: Operand, y: Operand, order: reado
   const count = elements(y.shape);
   recorder.dispatch({
     shader: "permute",
-    constants: { RANK: `${sides.length}u` },
+    constants: { RANK: sides.length },
     params: {
       count,
       ...Object.fromEntries(

@@ -1,6 +1,6 @@
 /** Pointwise operations with broadcasting: `shaders/pointwise.wgsl`, whose constants name them. */
 import { ShapeError } from "../gpu/errors.js";
-import { elements, flatGrid, type Operand, type Recorder, type Shape, vectorOf, vectorWidth, walk } from "./kernel.js";
+import { elements, flatGrid, type Operands, type Recorder, type Shape, vectorOf, vectorWidth, walk } from "./kernel.js";
 
 /** Every pointwise operation, by the name of its constant in the shader. */
 export type PointwiseName =
@@ -21,8 +21,13 @@ export type PointwiseName =
   | "SOFTPLUS"
   | "SOFTPLUS_GRADIENT";
 
-/** y = op(a, b): `a` and `b` broadcast to `y`'s shape; `alpha` is the operation's scalar. */
-export function pointwise(recorder: Recorder, op: PointwiseName, a: Operand, b: Operand, y: Operand, alpha = 0): void {
+/** y = op(a, b): `a` and `b` broadcast to `y`'s shape, unary operations have no `b`; `alpha` is the operation's scalar. */
+export function pointwise(
+  recorder: Recorder,
+  { a, b = a }: Operands<"a", "b">,
+  { y }: Operands<"y">,
+  { op, alpha }: { readonly op: PointwiseName; readonly alpha: number },
+): void {
   const same = [a, b].every(({ shape }) => elements(shape) === elements(y.shape));
   const whole = broadcast(y.shape, [a.shape, b.shape]);
   const width = vectorWidth(whole.sides.at(-1) ?? 1);
@@ -53,7 +58,7 @@ export function pointwise(recorder: Recorder, op: PointwiseName, a: Operand, b: 
 }
 
 /** y = value everywhere. */
-export function fill(recorder: Recorder, y: Operand, value: number): void {
+export function fill(recorder: Recorder, _: object, { y }: Operands<"y">, { value }: { readonly value: number }): void {
   const count = elements(y.shape);
   recorder.dispatch({ shader: "fill", params: { count, value }, bindings: { y }, workgroups: flatGrid(count) });
 }

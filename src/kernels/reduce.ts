@@ -1,12 +1,17 @@
 /** Sums over sides of a tensor: `shaders/reduce_*.wgsl`, one pass for each run of neighbouring sides, innermost first. */
-import { elements, type Operand, type Recorder } from "./kernel.js";
+import { elements, type Operand, type Operands, type Recorder } from "./kernel.js";
 import { shareRows, sumColumns } from "./shared/rows.js";
 
 /** Rows shorter than this would leave most of a workgroup idle: a thread each takes them. */
 const SHORT = 32;
 
 /** y = factor · the sum of `x` over the sides `dims` (ascending). `y` has as many elements as the other sides. */
-export function sum(recorder: Recorder, x: Operand, y: Operand, dims: readonly number[], factor: number): void {
+export function sum(
+  recorder: Recorder,
+  { x }: Operands<"x">,
+  { y }: Operands<"y">,
+  { dims, factor }: { readonly dims: readonly number[]; readonly factor: number },
+): void {
   const runs = neighbours(dims).reverse();
   if (runs.length === 0) runs.push([0, 0]);
   let from: Operand = x;

@@ -1,9 +1,14 @@
 /** A run of one side: `shaders/slice.wgsl`, `shaders/slice_gradient.wgsl`. */
-import { elements, type Operand, type Recorder, vectorOf, vectorWidth, walk } from "./kernel.js";
+import { elements, type Operand, type Operands, type Recorder, vectorOf, vectorWidth, walk } from "./kernel.js";
+
+interface Attributes {
+  readonly dim: number;
+  readonly start: number;
+}
 
 /** y = x from `start` on along side `dim`; y says how far. */
-export function slice(recorder: Recorder, x: Operand, y: Operand, dim: number, start: number): void {
-  const { width, places } = placesOf(x, y, dim, start);
+export function slice(recorder: Recorder, { x }: Operands<"x">, { y }: Operands<"y">, attributes: Attributes): void {
+  const { width, places } = placesOf({ whole: x, part: y }, attributes);
   const { params, workgroups } = walk(recorder.machine, elements(y.shape) / width);
   recorder.dispatch({
     shader: "slice",
@@ -15,8 +20,13 @@ export function slice(recorder: Recorder, x: Operand, y: Operand, dim: number, s
 }
 
 /** dx = dy from `start` on along side `dim`, 0 elsewhere. */
-export function sliceGradient(recorder: Recorder, dy: Operand, dx: Operand, dim: number, start: number): void {
-  const { width, places } = placesOf(dx, dy, dim, start);
+export function sliceGradient(
+  recorder: Recorder,
+  { dy }: Operands<"dy">,
+  { dx }: Operands<"dx">,
+  attributes: Attributes,
+): void {
+  const { width, places } = placesOf({ whole: dx, part: dy }, attributes);
   const { params, workgroups } = walk(recorder.machine, elements(dx.shape) / width);
   recorder.dispatch({
     shader: "slice_gradient",
@@ -27,11 +37,11 @@ export function sliceGradient(recorder: Recorder, dy: Operand, dx: Operand, dim:
   });
 }
 
-/** Where y lies in x, in vectors of `width`. */
-function placesOf(x: Operand, y: Operand, dim: number, start: number) {
-  const block = elements(y.shape.slice(dim));
-  const pitch = elements(x.shape.slice(dim));
-  const offset = start * elements(x.shape.slice(dim + 1));
+/** Where the part lies in the whole, in vectors of `width`. */
+function placesOf({ whole, part }: Record<"whole" | "part", Operand>, { dim, start }: Attributes) {
+  const block = elements(part.shape.slice(dim));
+  const pitch = elements(whole.shape.slice(dim));
+  const offset = start * elements(whole.shape.slice(dim + 1));
   const width = vectorWidth(block, pitch, offset);
   return { width, places: { block: block / width, pitch: pitch / width, offset: offset / width } };
 }

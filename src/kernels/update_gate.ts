@@ -1,5 +1,5 @@
 /** Whether a step may be taken, and with which share of its gradients: `shaders/update_gate.wgsl`. */
-import { HALF, type Operand, type Recorder } from "./kernel.js";
+import { HALF, type Operands, type Recorder } from "./kernel.js";
 
 /** What `updateGate` makes of the summary of `gradientNorm`. */
 export interface UpdateGateOptions {
@@ -12,9 +12,8 @@ export interface UpdateGateOptions {
 /** gate [3] = (open, scale, norm) from `summary` [rows, 2] and perhaps the gate `before`. */
 export function updateGate(
   recorder: Recorder,
-  summary: Operand,
-  before: Operand | undefined,
-  gate: Operand,
+  { summary, before }: Operands<"summary", "before">,
+  { gate }: Operands<"gate">,
   { rows, maxNorm }: UpdateGateOptions,
 ): void {
   recorder.dispatch({

@@ -1,13 +1,18 @@
 /** The corners of the windows that the fine match searches: `shaders/window_origin.wgsl`. */
-import { elements, flatGrid, type Operand, type Recorder } from "./kernel.js";
+import { elements, flatGrid, type Operands, type Recorder } from "./kernel.js";
 
-/** index, originX, originY [N, blocks]; `sides` of Ref↓ and of the window as [vertical, horizontal]. */
+interface Attributes {
+  /** Dimensions of Ref↓. */
+  readonly refDown: readonly [number, number];
+  readonly window: readonly [number, number];
+}
+
+/** originX, originY from index, all [N, blocks]. */
 export function windowOrigin(
   recorder: Recorder,
-  index: Operand,
-  [originX, originY]: readonly [Operand, Operand],
-  [Hr, Wr]: readonly [number, number],
-  [height, width]: readonly [number, number],
+  { index }: Operands<"index">,
+  { originX, originY }: Operands<"originX" | "originY">,
+  { refDown: [Hr, Wr], window: [height, width] }: Attributes,
 ): void {
   const count = elements(index.shape);
   recorder.dispatch({

@@ -3,8 +3,9 @@
  * and merged in at scales ×1, ×2 and ×4. One SAM serves all three scales.
  */
 import { bilinearResize } from "../graph/ops/bilinear.js";
+import { scope, segment } from "../graph/trace/graph.js";
 import type { Parameters } from "../graph/trace/parameters.js";
-import { recomputed, scope, type Tensor } from "../graph/trace/tensor.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import { Conv2d, join, ResidualBlocks } from "../nn/layers.js";
 import { SpatialAdaptation } from "./adaptation.js";
 import { DualResidualAggregation } from "./aggregation.js";
@@ -23,8 +24,6 @@ export type Probe = (name: string, tensor: Tensor) => void;
 
 export interface DecoderOptions {
   readonly probe?: Probe;
-  /** See `MasaOptions`. */
-  readonly recompute?: boolean;
 }
 
 export class Decoder {
@@ -66,41 +65,37 @@ export class Decoder {
   }
 
   /** LR levels of an image [N, 3, H, W] and the warped reference → [N, 3, 4H, 4W], without the bicubic base. */
-  forward(
-    [level1, level2, level3]: Levels,
-    warped: Warped,
-    { probe = () => {}, recompute = false }: DecoderOptions = {},
-  ): Tensor {
+  forward([level1, level2, level3]: Levels, warped: Warped, { probe = () => {} }: DecoderOptions = {}): Tensor {
     const seen = (name: string, tensor: Tensor) => {
       probe(name, tensor);
       return tensor;
     };
-    const segment = (name: string, build: () => Tensor) => seen(name, recomputed(build, recompute));
+    const part = (name: string, build: () => Tensor) => seen(name, segment(build));
     const lr = scope("lr", () => {
-      const l3 = segment("decoder.blk_L3", () =>
+      const l3 = part("decoder.blk_L3", () =>
         this.#blocksL3.forward(this.#convL3.forward(level3, { activation: "relu" })),
       );
-      const l2 = segment("decoder.blk_L2", () =>
+      const l2 = part("decoder.blk_L2", () =>
         this.#blocksL2.forward(this.#convL2.forward(double(l3), { concat: level2, activation: "relu" })),
       );
-      return segment("decoder.blk_L1", () =>
+      return part("decoder.blk_L1", () =>
         this.#blocksL1.forward(this.#convL1.forward(double(l2), { concat: level1, activation: "relu" })),
       );
     });
     const x1 = scope("x1", () => {
-      const ref = segment("pAda/x1", () => this.#adaptation.forward(lr, warped.x1));
+      const ref = part("pAda/x1", () => this.#adaptation.forward(lr, warped.x1));
       const merged = this.#merge.forward(ref, { concat: lr, activation: "relu" });
-      return seen("decoder.blk_x1", this.#blocksX1.forward(merged, recompute));
+      return seen("decoder.blk_x1", this.#blocksX1.forward(merged));
     });
     const x2 = scope("x2", () => {
-      const ref = segment("pAda/x2", () => this.#adaptation.forward(double(x1), warped.x2));
-      const merged = segment("decoder.dram_x2", () => this.#dramX2.forward(x1, ref));
-      return seen("decoder.blk_x2", this.#blocksX2.forward(merged, recompute));
+      const ref = part("pAda/x2", () => this.#adaptation.forward(double(x1), warped.x2));
+      const merged = part("decoder.dram_x2", () => this.#dramX2.forward(x1, ref));
+      return seen("decoder.blk_x2", this.#blocksX2.forward(merged));
     });
     return scope("x4", () => {
-      const ref = segment("pAda/x4", () => this.#adaptation.forward(double(x2), warped.x4));
-      const merged = segment("decoder.dram_x4", () => this.#dramX4.forward(x2, ref));
-      return this.#out.forward(seen("decoder.blk_x4", this.#blocksX4.forward(merged, recompute)));
+      const ref = part("pAda/x4", () => this.#adaptation.forward(double(x2), warped.x4));
+      const merged = part("decoder.dram_x4", () => this.#dramX4.forward(x2, ref));
+      return this.#out.forward(seen("decoder.blk_x4", this.#blocksX4.forward(merged)));
     });
   }
 }

@@ -7,8 +7,9 @@ import { ShapeError } from "../gpu/errors.js";
 import { batchNorm } from "../graph/ops/batch_norm.js";
 import { linear } from "../graph/ops/linear.js";
 import { leakyRelu } from "../graph/ops/pointwise.js";
+import { scope } from "../graph/trace/graph.js";
 import { ones, type Parameters, zeros } from "../graph/trace/parameters.js";
-import { scope, type Tensor, type Variable } from "../graph/trace/tensor.js";
+import type { Tensor, Variable } from "../graph/trace/tensor.js";
 import { reshape } from "../graph/trace/view.js";
 import { Conv2d, join, torchDefault } from "../nn/layers.js";
 

@@ -1,6 +1,8 @@
 /** The content encoder that LR, Ref↓ and Ref share (paper, section 3.1): three levels, each half the size of the last. */
+
+import { segment } from "../graph/trace/graph.js";
 import type { Parameters } from "../graph/trace/parameters.js";
-import { recomputed, type Tensor } from "../graph/trace/tensor.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import { Conv2d, join, ResidualBlocks } from "../nn/layers.js";
 
 /** Features at full, half and quarter size. */
@@ -30,19 +32,19 @@ export class Encoder {
   }
 
   /** x [N, inputs, H, W] → [N, C, H, W], [N, C, ⌈H/2⌉, ⌈W/2⌉], [N, C, ⌈H/4⌉, ⌈W/4⌉]. */
-  forward(x: Tensor, recompute = false): Levels {
-    const level1 = this.forwardLevel1(x, recompute);
-    const level2 = this.#run(1, level1, recompute);
-    return [level1, level2, this.#run(2, level2, recompute)];
+  forward(x: Tensor): Levels {
+    const level1 = this.forwardLevel1(x);
+    const level2 = this.#run(1, level1);
+    return [level1, level2, this.#run(2, level2)];
   }
 
   /** The first level alone: all that matching needs of Ref↓. */
-  forwardLevel1(x: Tensor, recompute = false): Tensor {
-    return this.#run(0, x, recompute);
+  forwardLevel1(x: Tensor): Tensor {
+    return this.#run(0, x);
   }
 
-  #run(i: 0 | 1 | 2, x: Tensor, recompute: boolean): Tensor {
+  #run(i: 0 | 1 | 2, x: Tensor): Tensor {
     const { conv, blocks } = this.#levels[i];
-    return recomputed(() => blocks.forward(conv.forward(x, { activation: "relu" })), recompute);
+    return segment(() => blocks.forward(conv.forward(x, { activation: "relu" })));
   }
 }

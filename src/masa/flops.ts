@@ -7,8 +7,10 @@
  * The graph is that of the reference path, whose steps are the official ones, with two differences, added at the end: the
  * official code begins its sum of similarities with 0, and it computes window corners as tensors, where we have a kernel.
  */
+
+import { input, trace } from "../graph/trace/graph.js";
 import { Parameters } from "../graph/trace/parameters.js";
-import { input, type Node, type Tensor, trace } from "../graph/trace/tensor.js";
+import type { Node, Tensor } from "../graph/trace/tensor.js";
 import { SCALE } from "../image/pairs.js";
 import type { MasaConfig } from "./config.js";
 import { Encoder } from "./encoder.js";
@@ -63,26 +65,25 @@ export function countFlops(
 /** What each operation counts for; those that are not named are free. */
 const RULES: Readonly<Record<string, (node: Node, counts: Counts) => void>> = {
   conv2d(node, counts) {
-    const { weight, y } = operands(node);
-    counts.conv2d += y.size * (weight.size / y.shape[1]!);
-    countFused(node, y, counts);
+    const y = output(node);
+    counts.conv2d += y.size * (operand(node, "weight").size / y.shape[1]!);
+    countFused(node, counts);
   },
   conv_transpose2d(node, counts) {
-    const { x, weight, y } = operands(node);
-    const products = weight.size / x.shape[1]!;
-    counts.official += y.size * products;
+    const x = operand(node, "x");
+    const products = operand(node, "weight").size / x.shape[1]!;
+    counts.official += output(node).size * products;
     counts.exact += x.size * products;
-    countFused(node, y, counts);
+    countFused(node, counts);
   },
   matmul(node, counts) {
-    const { x, y } = operands(node);
-    counts[node.scope.includes("coarse") ? "coarse" : "fine"] += y.size * x.shape[2]!;
+    counts[node.scope.includes("coarse") ? "coarse" : "fine"] += output(node).size * operand(node, "a").shape[2]!;
   },
   normalize: (node, counts) => {
-    counts.div += operands(node).y.size;
+    counts.div += output(node).size;
   },
   relu: (node, counts) => {
-    counts.relu_ += operands(node).y.size;
+    counts.relu_ += output(node).size;
   },
   add: elementwise("add"),
   sub: elementwise("sub"),
@@ -92,19 +93,24 @@ const RULES: Readonly<Record<string, (node: Node, counts: Counts) => void>> = {
 
 function elementwise(name: "add" | "sub" | "mul" | "div"): (node: Node, counts: Counts) => void {
   return (node, counts) => {
-    counts[name] += operands(node).y.size;
+    counts[name] += output(node).size;
   };
 }
 
-function operands({ inputs, outputs }: Node): { x: Tensor; weight: Tensor; y: Tensor } {
-  return { x: inputs[0] as Tensor, weight: inputs[1] as Tensor, y: outputs[0] as Tensor };
+/** The operand `name` of an operation that always has it. */
+function operand({ inputs }: Node, name: string): Tensor {
+  return inputs[name] as Tensor;
+}
+
+function output({ outputs }: Node): Tensor {
+  return outputs.y as Tensor;
 }
 
 /** The residual and the activation that a convolution has fused in. */
-function countFused({ inputs, attributes }: Node, y: Tensor, counts: Counts): void {
-  const { slope } = attributes as { readonly slope?: number };
-  if (slope === 0) counts.relu_ += y.size;
-  if (inputs[3]) counts.add += y.size;
+function countFused(node: Node, counts: Counts): void {
+  const { slope } = node.attributes as { readonly slope?: number };
+  if (slope === 0) counts.relu_ += output(node).size;
+  if (node.inputs.residual) counts.add += output(node).size;
 }
 
 function count(nodes: readonly Node[]): Counts {

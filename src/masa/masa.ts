@@ -6,8 +6,9 @@
 import { ShapeError } from "../gpu/errors.js";
 import { bicubicResize } from "../graph/ops/bicubic.js";
 import { add, fill, mul } from "../graph/ops/pointwise.js";
+import { scope, storedAs } from "../graph/trace/graph.js";
 import { Parameters } from "../graph/trace/parameters.js";
-import { scope, storedAs, type Tensor } from "../graph/trace/tensor.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import { SCALE } from "../image/pairs.js";
 import type { FloatStorage } from "../kernels/kernel.js";
 import { type MasaConfig, masaConfig } from "./config.js";
@@ -44,8 +45,6 @@ export interface MasaOptions {
   readonly fineIndex?: Tensor;
   /** [N, 1, 1, 1]: 1 for samples with a reference, 0 for those whose decoder gets zeros in its place. Default 1 for all. */
   readonly present?: Tensor;
-  /** `grad` computes most features again: training takes a third of the memory, and more time. Default false. */
-  readonly recompute?: boolean;
   /**
    * How the reference's features and all of the decoder's are stored: most of the memory. `f16` halves it and costs a thousandth
    * part of their values, for which there are no gradients. What is matched, and the result, has 32 bits. Default f32.
@@ -83,16 +82,16 @@ export class Masa {
   /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
   forward({ lr, ref, refDown }: MasaInputs, options: MasaOptions = {}): MasaOutput {
     checkInputs(lr, ref, refDown);
-    const { matching, implementation, recompute = false, storage = "f32", present, probe = () => {} } = options;
+    const { matching, implementation, storage = "f32", present, probe = () => {} } = options;
     /** `scope`, where most of the memory goes. */
     const large = <T>(name: string, build: () => T) => scope(name, () => storedAs(storage, build));
     const [height, width] = sides(lr);
     const sizes = { lr: [height, width], refDown: sides(refDown) } as const;
     const geometry =
       matching === "dense" ? denseGeometry(sizes.lr, sizes.refDown) : matchGeometry({ ...sizes, ...this.config });
-    const lrLevels = scope("encode lr", () => this.#encoder.forward(lr, recompute));
-    const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown, recompute));
-    const refLevels = large("encode ref", () => this.#encoder.forward(ref, recompute));
+    const lrLevels = scope("encode lr", () => this.#encoder.forward(lr));
+    const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown));
+    const refLevels = large("encode ref", () => this.#encoder.forward(ref));
     for (const [i, level] of lrLevels.entries()) probe(`enc(lr)/L${i + 1}`, level);
     probe("enc(ref_down)/L1", refDownLevel1);
     for (const [i, level] of refLevels.entries()) probe(`enc(ref)/L${i + 1}`, level);
@@ -111,7 +110,7 @@ export class Masa {
     }));
     for (const [scaleName, tensor] of Object.entries(warped)) probe(`warp_ref/${scaleName}`, tensor);
 
-    const detail = large("decode", () => this.#decoder.forward(lrLevels, warped, { probe, recompute }));
+    const detail = large("decode", () => this.#decoder.forward(lrLevels, warped, { probe }));
     const sr = scope("enlarge", () => add(detail, bicubicResize(lr, [SCALE * height, SCALE * width])));
     return { sr, matches, geometry };
   }

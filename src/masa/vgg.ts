@@ -1,8 +1,9 @@
 /** VGG19's convolutional features (Simonyan and Zisserman 2014), for the perceptual loss (paper, section 3.5). */
 import { maxPool2d } from "../graph/ops/max_pool2d.js";
 import { div, sub } from "../graph/ops/pointwise.js";
+import { constant, scope, segment } from "../graph/trace/graph.js";
 import type { Parameters } from "../graph/trace/parameters.js";
-import { constant, recomputed, scope, type Tensor } from "../graph/trace/tensor.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import { Conv2d, join } from "../nn/layers.js";
 
 /** Channels of the convolutions of each stage; a 2×2 max-pool stands between stages. */
@@ -53,16 +54,16 @@ export class Vgg19 {
   }
 
   /**
-   * x [N, 3, H, W] in [0, 1], channels in the network's order (BGR) → the features of `layer`. With `recompute`, `grad`
-   * computes all but the ends of the stages again.
+   * x [N, 3, H, W] in [0, 1], channels in the network's order (BGR) → the features of `layer`. Activation
+   * checkpointing keeps only the ends of the stages.
    */
-  forward(x: Tensor, { recompute = false }: { readonly recompute?: boolean } = {}): Tensor {
+  forward(x: Tensor): Tensor {
     return scope("vgg", () => {
       const shape = [1, 3, 1, 1];
       const [mean, std] = this.order === "rgb" ? [MEAN.toReversed(), STD.toReversed()] : [MEAN, STD];
       const centred = sub(x, constant("imagenet mean", shape, mean));
       const first = div(centred, constant("imagenet std", shape, std));
-      return this.#stages.reduce((y, _, stage) => recomputed(() => this.#run(stage, y), recompute), first);
+      return this.#stages.reduce((y, _, stage) => segment(() => this.#run(stage, y)), first);
     });
   }
 

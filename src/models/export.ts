@@ -4,7 +4,7 @@ import { writeStateDict } from "../files/pytorch.js";
 import { writeSafetensors } from "../files/safetensors.js";
 import { FileTensor } from "../formats/tensor.js";
 import { ShapeError } from "../gpu/errors.js";
-import { input, trace } from "../graph/trace/tensor.js";
+import { input, trace } from "../graph/trace/graph.js";
 import { SCALE } from "../image/pairs.js";
 import { onnxBytes } from "../onnx/export.js";
 import { CONFIG_KEY } from "./network.js";

@@ -2,8 +2,9 @@
 
 import { convTranspose2d } from "../graph/ops/conv_transpose2d.js";
 import { conv2d } from "../graph/ops/conv2d.js";
+import { segment } from "../graph/trace/graph.js";
 import { type Initializer, normal, type Parameters, uniform, zeros } from "../graph/trace/parameters.js";
-import { recomputed, type Tensor, type Variable } from "../graph/trace/tensor.js";
+import type { Tensor, Variable } from "../graph/trace/tensor.js";
 
 /** Where the first weights of a layer come from, given its kernel side and channels. */
 export type WeightInitializer = (kernel: number, inputs: number, outputs: number) => Initializer;
@@ -101,13 +102,13 @@ export class ResidualBlocks {
     this.#blocks = Array.from({ length: count }, (_, i) => new ResidualBlock(parameters, `${name}.${i}`, channels));
   }
 
-  /** With `recompute`, cut into segments of ⌈√count⌉ blocks. */
-  forward(x: Tensor, recompute = false): Tensor {
+  /** Activation checkpointing recomputes segments of ⌈√count⌉ blocks. */
+  forward(x: Tensor): Tensor {
     const length = Math.ceil(Math.sqrt(this.#blocks.length));
     let y = x;
     for (let start = 0; start < this.#blocks.length; start += length) {
       const part = this.#blocks.slice(start, start + length);
-      y = recomputed(() => part.reduce((features, block) => block.forward(features), y), recompute);
+      y = segment(() => part.reduce((features, block) => block.forward(features), y));
     }
     return y;
   }

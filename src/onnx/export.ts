@@ -2,9 +2,11 @@
  * A traced graph as an ONNX model of standard operators, node by node (operations.ts): what was trained here then runs on
  * ONNX Runtime and whatever else reads ONNX. Shapes are those of the trace.
  */
-import { Constant, type Graph, GraphError, type Node, type Tensor, Variable } from "../graph/trace/tensor.js";
+import type { Graph } from "../graph/trace/graph.js";
+import { Constant, GraphError, type Inputs, type Node, Tensor, tensorsOf, Variable } from "../graph/trace/tensor.js";
+import type { Shape } from "../kernels/kernel.js";
 import { OnnxModel, type ValueType } from "./model.js";
-import { ROWS } from "./operations.js";
+import { type Results, ROWS } from "./operations.js";
 
 /** What becomes an ONNX model. */
 export interface OnnxExport {
@@ -32,10 +34,10 @@ export function onnxBytes({ graph, outputs, values, description = "", metadata }
   for (const node of needed(graph, Object.values(outputs))) {
     model.scope = node.scope.replaceAll(" ", "_");
     const results = translate(model, node, nameOf);
-    for (const [i, name] of results.entries()) {
-      const tensor = node.outputs[i] as Tensor;
-      names.set(tensor, name);
-      model.declare(name, typeOf(tensor));
+    for (const [output, value] of Object.entries(results)) {
+      const tensor = node.outputs[output] as Tensor;
+      names.set(tensor, value);
+      model.declare(value, typeOf(tensor));
     }
   }
   for (const [name, tensor] of Object.entries(outputs)) model.output(name, nameOf(tensor), typeOf(tensor));
@@ -48,14 +50,14 @@ function needed({ nodes }: Graph, outputs: readonly Tensor[]): Node[] {
   return nodes
     .toReversed()
     .filter(({ inputs, outputs }) => {
-      const used = outputs.some((tensor) => wanted.has(tensor));
-      if (used) for (const tensor of inputs) if (tensor) wanted.add(tensor);
+      const used = Object.values(outputs).some((tensor) => wanted.has(tensor));
+      if (used) for (const tensor of tensorsOf(inputs)) wanted.add(tensor);
       return used;
     })
     .reverse();
 }
 
-function translate(model: OnnxModel, node: Node, nameOf: (tensor: Tensor) => string): readonly string[] {
+function translate(model: OnnxModel, node: Node, nameOf: (tensor: Tensor) => string): Results {
   const { name } = node.operation;
   const row = Object.hasOwn(ROWS, name) ? ROWS[name] : undefined;
   if (row === undefined)
@@ -70,11 +72,21 @@ function translate(model: OnnxModel, node: Node, nameOf: (tensor: Tensor) => str
     );
   return row({
     model,
-    inputs: node.inputs.map((tensor) => tensor && nameOf(tensor)),
+    inputs: forEach(node.inputs, nameOf),
     attributes: node.attributes,
-    from: node.inputs.map((tensor) => tensor?.shape ?? []),
-    to: node.outputs.map(({ shape }) => shape),
+    from: forEach(node.inputs, ({ shape }) => shape),
+    to: forEach(node.outputs, ({ shape }) => shape) as Readonly<Record<string, Shape>>,
   });
+}
+
+/** A record of tensors and lists of tensors with something else for each tensor. */
+function forEach<T>(
+  tensors: Inputs,
+  map: (tensor: Tensor) => T,
+): Readonly<Record<string, T | readonly T[] | undefined>> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [name, tensor instanceof Tensor ? map(tensor) : tensor?.map(map)]),
+  );
 }
 
 /** What no node computes: a variable, a constant. An output that only gradients take has no name either, and no value. */

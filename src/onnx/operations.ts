@@ -9,7 +9,7 @@ import type { CropWindowsOptions } from "../graph/ops/crop_windows.js";
 import type { WindowOriginOptions } from "../graph/ops/window_origin.js";
 import type { BatchNormAttributes } from "../kernels/batch_norm.js";
 import type { Window } from "../kernels/convolution/problem.js";
-import type { Shape } from "../kernels/kernel.js";
+import { nchw, type Shape } from "../kernels/kernel.js";
 import type { NormalizeAttributes } from "../kernels/normalize.js";
 import type { PointwiseName } from "../kernels/pointwise.js";
 import type { Padding } from "../kernels/replicate_pad.js";
@@ -17,29 +17,36 @@ import type { Transposed } from "../kernels/shared/product.js";
 import type { Windows } from "../kernels/shared/windows.js";
 import type { OnnxModel } from "./model.js";
 
-/** One recorded operation. */
-export interface Call<A = unknown> {
+/** Names of the values that an operation takes: `Values<"x" | "weight", "bias">` has a bias or not. */
+type Values<Required extends string, Optional extends string = never> = {
+  readonly [name in Required]: string;
+} & { readonly [name in Optional]?: string | undefined };
+
+/** One recorded operation, its inputs and outputs by their names. */
+export interface Call<A = unknown, In = Values<"x">> {
   readonly model: OnnxModel;
-  /** Names of the values that it takes; undefined where an optional one is missing. */
-  readonly inputs: readonly (string | undefined)[];
+  readonly inputs: In;
   readonly attributes: A;
-  /** Shapes of what goes in and what comes out; one that is missing has no sides. */
-  readonly from: readonly Shape[];
-  readonly to: readonly Shape[];
+  /** Shapes of what goes in and what comes out. */
+  readonly from: Readonly<Record<keyof In, Shape>>;
+  readonly to: Readonly<Record<"y", Shape>>;
 }
 
-/** Names of the values that come out; those that nothing but a gradient takes may be missing. */
-export type Row = (call: Call) => readonly string[];
+/** Names of the values that come out; those that only a gradient reads may be missing. */
+export type Results = Readonly<Record<string, string>>;
 
-/** A row for attributes of the type that the operation of this name records. */
-function row<A>(translate: (call: Call<A>) => string | readonly string[]): Row {
+/** Translates an operation that is known only by name. */
+export type Row = (
+  call: Pick<Call, "model" | "attributes"> & Readonly<Record<"inputs" | "from" | "to", object>>,
+) => Results;
+
+/** A row for the attributes and inputs that the operation of this name records; a string is the name of `y`. */
+function row<A, In = Values<"x">>(translate: (call: Call<A, In>) => string | Results): Row {
   return (call) => {
-    const outputs = translate(call as Call<A>);
-    return typeof outputs === "string" ? [outputs] : outputs;
+    const results = translate(call as Call<A, In>);
+    return typeof results === "string" ? { y: results } : results;
   };
 }
-
-type Sides = [number, number, number, number];
 
 interface Convolution {
   readonly window: Window;
@@ -47,22 +54,27 @@ interface Convolution {
 }
 
 const CONVOLUTIONS = {
-  conv2d: row<Convolution>(({ model, inputs: [x, weight, bias, residual, concat], attributes: { window, slope } }) => {
+  conv2d: row<Convolution, Values<"x" | "weight", "bias" | "residual" | "concat">>(({ model, inputs, attributes }) => {
+    const { x, weight, bias, residual, concat } = inputs;
+    const { window, slope } = attributes;
     const image = concat === undefined ? x : model.node("Concat", [x, concat], { axis: 1 });
     const y = model.node("Conv", [image, weight, bias], windowOf(window));
     return activated(model, residual === undefined ? y : model.node("Add", [y, residual]), slope);
   }),
-  conv_transpose2d: row<Convolution & { readonly outputPadding: number }>(({ model, inputs, attributes }) => {
-    const { window, slope, outputPadding } = attributes;
-    const options = { ...windowOf(window), output_padding: [outputPadding, outputPadding] };
-    return activated(model, model.node("ConvTranspose", inputs, options), slope);
-  }),
-  linear: row(({ model, inputs }) => model.node("Gemm", inputs, { transB: 1 })),
-  matmul: row<Transposed>(({ model, inputs: [a, b], attributes: { transposeA, transposeB } }) => {
-    const turned = (x?: string) => model.node("Transpose", [x], { perm: [0, 2, 1] });
+  conv_transpose2d: row<Convolution & { readonly outputPadding: number }, Values<"x" | "weight", "bias">>(
+    ({ model, inputs: { x, weight, bias }, attributes: { window, slope, outputPadding } }) => {
+      const options = { ...windowOf(window), output_padding: [outputPadding, outputPadding] };
+      return activated(model, model.node("ConvTranspose", [x, weight, bias], options), slope);
+    },
+  ),
+  linear: row<null, Values<"x" | "weight", "bias">>(({ model, inputs: { x, weight, bias } }) =>
+    model.node("Gemm", [x, weight, bias], { transB: 1 }),
+  ),
+  matmul: row<Transposed, Values<"a" | "b">>(({ model, inputs: { a, b }, attributes: { transposeA, transposeB } }) => {
+    const turned = (x: string) => model.node("Transpose", [x], { perm: [0, 2, 1] });
     return model.node("MatMul", [transposeA ? turned(a) : a, transposeB ? turned(b) : b]);
   }),
-  max_pool2d: row(({ model, inputs }) => model.node("MaxPool", inputs, { kernel_shape: [2, 2], strides: [2, 2] })),
+  max_pool2d: row(({ model, inputs: { x } }) => model.node("MaxPool", [x], { kernel_shape: [2, 2], strides: [2, 2] })),
 };
 
 function windowOf({ stride, padding, dilation }: Window) {
@@ -75,31 +87,33 @@ function activated(model: OnnxModel, x: string, slope: number): string {
 }
 
 const STATISTICS = {
-  instance_norm: row<{ readonly eps: number }>(({ model, inputs: [x], attributes: { eps }, from: [shape] }) => {
-    const C = (shape as Sides)[1];
+  instance_norm: row<{ readonly eps: number }>(({ model, inputs: { x }, attributes: { eps }, from }) => {
+    const [, C] = nchw({ shape: from.x });
     const [one, zero] = [1, 0].map((value) => model.constant([C], new Float32Array(C).fill(value)));
     return model.node("InstanceNormalization", [x, one, zero], { epsilon: { fraction: eps } });
   }),
-  batch_norm: row<BatchNormAttributes>(({ model, inputs, attributes: { eps } }) =>
-    model.node("BatchNormalization", inputs, { epsilon: { fraction: eps } }),
+  batch_norm: row<BatchNormAttributes, Values<"x" | "weight" | "bias" | "runningMean" | "runningVar">>(
+    ({ model, inputs: { x, weight, bias, runningMean, runningVar }, attributes: { eps } }) =>
+      model.node("BatchNormalization", [x, weight, bias, runningMean, runningVar], { epsilon: { fraction: eps } }),
   ),
-  mean_std: row(({ model, inputs: [x], from: [shape] }) => {
-    const [, , H, W] = shape as Sides;
+  mean_std: row(({ model, inputs: { x }, from }) => {
+    const [, , H, W] = nchw({ shape: from.x });
     const plane = model.integers([2, 3]);
     const mean = model.node("ReduceMean", [x, plane]);
     const squares = model.node("ReduceSumSquare", [model.node("Sub", [x, mean]), plane]);
-    return [mean, model.node("Sqrt", [model.node("Div", [squares, model.number(H * W - 1)])])];
+    return { mean, std: model.node("Sqrt", [model.node("Div", [squares, model.number(H * W - 1)])]) };
   }),
-  normalize: row<NormalizeAttributes>(({ model, inputs: [x], attributes: { dim, eps } }) => {
+  normalize: row<NormalizeAttributes>(({ model, inputs: { x }, attributes: { dim, eps } }) => {
     const norm = model.node("ReduceL2", [x, model.integers([dim])]);
     return model.node("Div", [x, model.node("Max", [norm, model.number(eps)])]);
   }),
-  sum: row<Factor & { readonly dims: readonly number[] }>(({ model, inputs: [x], attributes: { dims, factor } }) =>
+  sum: row<Factor & { readonly dims: readonly number[] }>(({ model, inputs: { x }, attributes: { dims, factor } }) =>
     scaled(model, model.node("ReduceSum", [x, model.integers(dims)], { noop_with_empty_axes: 1 }), factor),
   ),
-  top1: row(({ model, inputs: [x], from: [shape] }) => {
-    const axis = (shape as Shape).length - 1;
-    return [model.node("ReduceMax", [x, model.integers([axis])]), model.node("ArgMax", [x], { axis })];
+  top1: row(({ model, inputs: { x }, from }) => {
+    const axis = from.x.length - 1;
+    const values = model.node("ReduceMax", [x, model.integers([axis])]);
+    return { values, indices: model.node("ArgMax", [x], { axis }) };
   }),
 };
 
@@ -112,50 +126,50 @@ function scaled(model: OnnxModel, x: string, factor: number): string {
 }
 
 const LAYOUT = {
-  reshape: row(({ model, inputs: [x], to: [shape] }) => reshaped(model, x, shape as Shape)),
-  detach: row(({ inputs: [x] }) => x as string),
+  reshape: row(({ model, inputs: { x }, to }) => reshaped(model, x, to.y)),
+  detach: row(({ inputs: { x } }) => x),
   // How a number is stored on a GPU is no matter of the model.
-  cast: row(({ inputs: [x] }) => x as string),
-  permute: row<{ readonly order: readonly number[] }>(({ model, inputs, attributes: { order } }) =>
-    model.node("Transpose", inputs, { perm: order }),
+  cast: row(({ inputs: { x } }) => x),
+  permute: row<{ readonly order: readonly number[] }>(({ model, inputs: { x }, attributes: { order } }) =>
+    model.node("Transpose", [x], { perm: order }),
   ),
-  concat: row<{ readonly dim: number }>(({ model, inputs, attributes: { dim } }) =>
-    model.node("Concat", inputs, { axis: dim }),
+  concat: row<{ readonly dim: number }, { readonly xs: readonly string[] }>(
+    ({ model, inputs: { xs }, attributes: { dim } }) => model.node("Concat", xs, { axis: dim }),
   ),
-  slice: row<Record<"dim" | "start" | "end", number>>(({ model, inputs: [x], attributes: { dim, start, end } }) =>
+  slice: row<Record<"dim" | "start" | "end", number>>(({ model, inputs: { x }, attributes: { dim, start, end } }) =>
     model.node("Slice", [x, ...[start, end, dim].map((value) => model.integers([value]))]),
   ),
-  expand: row<Factor>(({ model, inputs: [x], attributes: { factor }, to: [shape] }) =>
-    scaled(model, model.node("Expand", [x, model.integers(shape as Shape)]), factor),
+  expand: row<Factor>(({ model, inputs: { x }, attributes: { factor }, to }) =>
+    scaled(model, model.node("Expand", [x, model.integers(to.y)]), factor),
   ),
-  fill: row<{ readonly value: number }>(({ model, attributes: { value }, to: [shape] }) =>
-    model.node("Expand", [model.number(value), model.integers(shape as Shape)]),
+  fill: row<{ readonly value: number }, Values<never>>(({ model, attributes: { value }, to }) =>
+    model.node("Expand", [model.number(value), model.integers(to.y)]),
   ),
-  replicate_pad: row<{ readonly padding: Padding }>(({ model, inputs: [x], attributes: { padding } }) => {
+  replicate_pad: row<{ readonly padding: Padding }>(({ model, inputs: { x }, attributes: { padding } }) => {
     const [left, right, top, bottom] = padding;
     return model.node("Pad", [x, model.integers([0, 0, top, left, 0, 0, bottom, right])], { mode: "edge" });
   }),
 };
 
-function reshaped(model: OnnxModel, x: string | undefined, shape: Shape): string {
+function reshaped(model: OnnxModel, x: string, shape: Shape): string {
   return model.node("Reshape", [x, model.integers(shape)]);
 }
 
 const RESIZING = {
-  bilinear: row(({ model, inputs: [x], to: [shape] }) => resized(model, x, shape as Shape, { mode: "linear" })),
-  bicubic: row(({ model, inputs: [x], to: [shape] }) =>
-    resized(model, x, shape as Shape, { mode: "cubic", cubic_coeff_a: { fraction: -0.75 } }),
+  bilinear: row(({ model, inputs: { x }, to }) => resized(model, x, to.y, { mode: "linear" })),
+  bicubic: row(({ model, inputs: { x }, to }) =>
+    resized(model, x, to.y, { mode: "cubic", cubic_coeff_a: { fraction: -0.75 } }),
   ),
 };
 
-function resized(model: OnnxModel, x: string | undefined, shape: Shape, attributes: Parameters<OnnxModel["node"]>[2]) {
+function resized(model: OnnxModel, x: string, shape: Shape, attributes: Parameters<OnnxModel["node"]>[2]) {
   const options = { coordinate_transformation_mode: "half_pixel", ...attributes };
   return model.node("Resize", [x, undefined, undefined, model.integers(shape)], options);
 }
 
 const PATCHES = {
   /** Rows, then columns are listed tap by tap: [N, C, kh, rows, kw, columns]. */
-  unfold: row<{ readonly windows: Windows }>(({ model, inputs: [x], attributes: { windows }, to: [shape] }) => {
+  unfold: row<{ readonly windows: Windows }>(({ model, inputs: { x }, attributes: { windows }, to }) => {
     const { kernel, stride, padding: p, dilation, count } = windows;
     const padded = p === 0 ? x : model.node("Pad", [x, model.integers([0, 0, p, p, 0, 0, p, p])]);
     const taps = (d: 0 | 1) => {
@@ -164,49 +178,54 @@ const PATCHES = {
     };
     const rows = model.node("Gather", [padded, taps(0)], { axis: 2 });
     const columns = model.node("Gather", [rows, taps(1)], { axis: 4 });
-    return reshaped(model, model.node("Transpose", [columns], { perm: [0, 1, 2, 4, 3, 5] }), shape as Shape);
+    return reshaped(model, model.node("Transpose", [columns], { perm: [0, 1, 2, 4, 3, 5] }), to.y);
   }),
-  fold: row<{ readonly windows: Windows }>(({ model, inputs: [x], attributes: { windows }, to: [shape] }) => {
+  fold: row<{ readonly windows: Windows }>(({ model, inputs: { x }, attributes: { windows }, to }) => {
     const { kernel, stride, padding, dilation } = windows;
-    const sizes = [(shape as Shape).slice(2), kernel].map((pair) => model.integers(pair));
+    const sizes = [to.y.slice(2), kernel].map((pair) => model.integers(pair));
     const options = { strides: stride, pads: Array<number>(4).fill(padding), dilations: [dilation, dilation] };
     return model.node("Col2Im", [x, ...sizes], options);
   }),
-  gather: row(({ model, inputs: [x, index] }) =>
+  gather: row<null, Values<"x" | "index">>(({ model, inputs: { x, index } }) =>
     model.node("Transpose", [picked(model, x, index, 2)], { perm: [0, 2, 1] }),
   ),
-  crop_windows: row<Required<CropWindowsOptions>>(({ model, inputs, attributes, from, to }) => {
-    const [x, originX, originY] = inputs;
-    const [[N, C, H, W], [, , height, width]] = [from[0] as Sides, to[0] as Sides];
+  crop_windows: row<Required<CropWindowsOptions>, Values<"x" | "originX" | "originY">>((call) => {
+    const { model, inputs, attributes, from, to } = call;
+    const { x, originX, originY } = inputs;
+    const [N, C, H, W] = nchw({ shape: from.x });
+    const [, , height, width] = nchw({ shape: to.y });
     // ONNX's remainder has the sign of the divisor, as Python's: what is below 0 counts from the end.
-    const along = (origin: string | undefined, side: number, length: number) => {
+    const along = (origin: string, side: number, length: number) => {
       const first = model.node("Mul", [after(model, origin, 2), model.integer(attributes.scale)]);
       return model.node("Mod", [model.node("Add", [first, model.integers(range(side))]), model.integer(length)]);
     };
     const rows = model.node("Mul", [after(model, along(originY, height, H), 3), model.integer(W)]);
     const pixels = model.node("Add", [rows, after(model, along(originX, width, W), 2)]);
     const windows = picked(model, reshaped(model, x, [N, C, H * W]), pixels, 4);
-    return reshaped(model, model.node("Transpose", [windows], { perm: [0, 1, 4, 2, 3] }), to[0] as Shape);
+    return reshaped(model, model.node("Transpose", [windows], { perm: [0, 1, 4, 2, 3] }), to.y);
   }),
-  window_origin: row<WindowOriginOptions>(({ model, inputs: [index], attributes: { refDown, window } }) => {
-    const width = model.integer(refDown[1]);
-    const place = (position: string, axis: 0 | 1) => {
-      const first = model.node("Sub", [position, model.integer(Math.floor(window[axis] / 2))]);
-      const last = model.integer(refDown[axis] - window[axis]);
-      return model.node("Min", [model.node("Max", [first, model.integer(0)]), last]);
-    };
-    return [place(model.node("Mod", [index, width]), 1), place(model.node("Div", [index, width]), 0)];
-  }),
+  window_origin: row<WindowOriginOptions, Values<"index">>(
+    ({ model, inputs: { index }, attributes: { refDown, window } }) => {
+      const width = model.integer(refDown[1]);
+      const place = (position: string, axis: 0 | 1) => {
+        const first = model.node("Sub", [position, model.integer(Math.floor(window[axis] / 2))]);
+        const last = model.integer(refDown[axis] - window[axis]);
+        return model.node("Min", [model.node("Max", [first, model.integer(0)]), last]);
+      };
+      const originX = place(model.node("Mod", [index, width]), 1);
+      return { originX, originY: place(model.node("Div", [index, width]), 0) };
+    },
+  ),
 };
 
 /** x [N, C, L] at `index` [N, …] of `sides` sides: [N, …, C]. */
-function picked(model: OnnxModel, x: string | undefined, index: string | undefined, sides: number): string {
+function picked(model: OnnxModel, x: string, index: string, sides: number): string {
   const vectors = model.node("Transpose", [x], { perm: [0, 2, 1] });
   return model.node("GatherND", [vectors, after(model, index, sides)], { batch_dims: 1 });
 }
 
 /** `x` with a further side of 1 at the place `side`. */
-function after(model: OnnxModel, x: string | undefined, side: number): string {
+function after(model: OnnxModel, x: string, side: number): string {
   return model.node("Unsqueeze", [x, model.integers([side])]);
 }
 
@@ -214,9 +233,11 @@ function range(length: number): number[] {
   return [...Array(length).keys()];
 }
 
+type Terms = Values<"a", "b">;
+
 /** An operator that does the same. */
 function same(op: string): Row {
-  return row(({ model, inputs }) => model.node(op, inputs));
+  return row<Scalar, Terms>(({ model, inputs: { a, b } }) => model.node(op, b === undefined ? [a] : [a, b]));
 }
 
 interface Scalar {
@@ -233,10 +254,12 @@ const POINTWISE: { readonly [name in Lowercase<PointwiseName>]?: Row } = {
   abs: same("Abs"),
   sign: same("Sign"),
   softplus: same("Softplus"),
-  square: row(({ model, inputs: [x] }) => model.node("Mul", [x, x])),
-  leaky_relu: row<Scalar>(({ model, inputs: [x], attributes: { alpha } }) => activated(model, x as string, alpha)),
-  scale: row<Scalar>(({ model, inputs: [x], attributes: { alpha } }) => scaled(model, x as string, alpha)),
-  shift: row<Scalar>(({ model, inputs: [x], attributes: { alpha } }) => model.node("Add", [x, model.number(alpha)])),
+  square: row<Scalar, Terms>(({ model, inputs: { a } }) => model.node("Mul", [a, a])),
+  leaky_relu: row<Scalar, Terms>(({ model, inputs: { a }, attributes: { alpha } }) => activated(model, a, alpha)),
+  scale: row<Scalar, Terms>(({ model, inputs: { a }, attributes: { alpha } }) => scaled(model, a, alpha)),
+  shift: row<Scalar, Terms>(({ model, inputs: { a }, attributes: { alpha } }) =>
+    model.node("Add", [a, model.number(alpha)]),
+  ),
 };
 
 /** The table, by the operations' names. */

@@ -4,7 +4,7 @@
  */
 import type { Device } from "../gpu/device.js";
 import { Plan } from "../graph/plan/plan.js";
-import { input, trace } from "../graph/trace/tensor.js";
+import { input, trace } from "../graph/trace/graph.js";
 import { countFlops, type NetworkFlops } from "../masa/flops.js";
 import { Masa } from "../masa/masa.js";
 import type { Implementation } from "../masa/matching.js";

@@ -75,7 +75,6 @@ export function generatorLoss(
   hr: Tensor,
   factors: LossFactors,
   { vgg, discriminator }: Critics,
-  recompute = false,
 ): GeneratorLoss {
   const losses: Record<string, Tensor> = {};
   const logits: Tensor[] = [];
@@ -91,7 +90,7 @@ export function generatorLoss(
   if (factors.rec > 0) losses.rec = distance(sr, hr);
   if (factors.chroma) losses.chroma = distance(chroma(sr), chroma(hr));
   if (factors.per > 0 && vgg) {
-    features = vgg.forward(sr, { recompute });
+    features = vgg.forward(sr);
     losses.per = l1Loss(features, detach(vgg.forward(hr)));
   }
   const terms = GENERATOR_LOSSES.flatMap((name) =>

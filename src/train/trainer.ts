@@ -14,8 +14,9 @@ import { gradientNorm } from "../graph/ops/gradient_norm.js";
 import { updateGate } from "../graph/ops/update_gate.js";
 import { type Data, type InputSpec, type Plan, plan, type RunOptions } from "../graph/plan/plan.js";
 import { grad } from "../graph/trace/grad.js";
+import { checkpointing, noGrad, scope } from "../graph/trace/graph.js";
 import { Parameters, zeros } from "../graph/trace/parameters.js";
-import { noGrad, scope, type Tensor, type Variable } from "../graph/trace/tensor.js";
+import type { Tensor, Variable } from "../graph/trace/tensor.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { Probe } from "../masa/decoder.js";
 import { Masa } from "../masa/masa.js";
@@ -199,7 +200,8 @@ export class Trainer {
       images[name] = { shape: part(shape), dtype: "i32" };
     const [adamG, adamD] = [{ adamG: [ADAM_HYPER_LENGTH] }, { adamD: [ADAM_HYPER_LENGTH] }];
     const add = (inputs: Readonly<Record<string, InputSpec>>, build: (inputs: Inputs) => Inputs) => {
-      this.#plans.push(plan(this.device, inputs, build, { choices: this.options.choices }));
+      const record = (tensors: Inputs) => checkpointing(this.config.recompute, () => build(tensors));
+      this.#plans.push(plan(this.device, inputs, record, { choices: this.options.choices }));
     };
     if (this.#parts === 1) {
       const hyper = { ...adamG, ...(this.#discriminator && adamD) };
@@ -249,7 +251,7 @@ export class Trainer {
       ...(fineIndex && { fineIndex }),
       ...(probe && { probe }),
     };
-    return this.networks.masa.forward(images, { ...options, recompute: this.config.recompute }).sr;
+    return this.networks.masa.forward(images, options).sr;
   }
 
   #recordDiscriminator(sr: Tensor, { hr }: Inputs): Recording & { readonly logits: readonly Tensor[] } {
@@ -261,7 +263,7 @@ export class Trainer {
 
   #recordGenerator(sr: Tensor, { hr }: Inputs) {
     const { config, networks } = this;
-    const { losses, logits, features } = generatorLoss(sr, hr as Tensor, config, networks, config.recompute);
+    const { losses, logits, features } = generatorLoss(sr, hr as Tensor, config, networks);
     return { losses, logits, features, gradients: this.#gradients(losses.total as Tensor, this.#generator) };
   }
 

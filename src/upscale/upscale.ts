@@ -5,7 +5,7 @@ import { GpuError } from "../gpu/errors.js";
 import { type Profiler, phase } from "../gpu/profiler.js";
 import { type Data, type PlanChoice, type PlanProgress, plan } from "../graph/plan/plan.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
-import { scope } from "../graph/trace/tensor.js";
+import { scope } from "../graph/trace/graph.js";
 import { ImageError } from "../image/errors.js";
 import {
   cropImage,

@@ -4,7 +4,8 @@ import { Profiler } from "../../src/gpu/profiler.js";
 import { matmul } from "../../src/graph/ops/matmul.js";
 import { add, scale } from "../../src/graph/ops/pointwise.js";
 import { compile } from "../../src/graph/plan/plan.js";
-import { scope, type Tensor } from "../../src/graph/trace/tensor.js";
+import { scope } from "../../src/graph/trace/graph.js";
+import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { testDevice } from "../device.js";
 

@@ -31,12 +31,12 @@ const gradient = (recorder: Recorder) => {
 };
 const matmul = (recorder: Recorder) => {
   const square = tensor("square", [1, 64, 64]);
-  product(recorder, square, square, square, { transposeA: false, transposeB: false });
+  product(recorder, { a: square, b: square }, { y: square }, { transposeA: false, transposeB: false });
 };
 const search = (recorder: Recorder) => {
   const map = tensor("map", [1, 64, 16, 16]);
   const index = tensor("index", [1, 4], "i32");
-  coarseMatch(recorder, { lr: map, ref: map, index, score: index, blocks: [2, 2], dilations: [1, 2, 3] });
+  coarseMatch(recorder, { lr: map, ref: map }, { index, score: index }, { blocks: [2, 2], dilations: [1, 2, 3] });
 };
 const sum = (recorder: Recorder) => {
   const { constants, params, workgroups } = shareRows(recorder, "sum", 8, 8192);
@@ -46,26 +46,26 @@ const sum = (recorder: Recorder) => {
 /** What was recorded, its name in earlier versions, and the shader and constants that it stood for. */
 const OLD: readonly (readonly [(recorder: Recorder) => void, string, string, Readonly<Record<string, unknown>>?])[] = [
   [convolution(64), "plain", "conv2d"],
-  [convolution(64), "strips", "conv2d_subgroup", { TAPS: "3u", STEP: "1u", OUTPUTS: "32u" }],
-  [convolution(64), "tiles 64×64", "conv2d_implicit_gemm", { PIXELS: "64u", CHANNELS: "64u" }],
-  [convolution(64), "tiles 256×64", "conv2d_implicit_gemm", { PIXELS: "256u", CHANNELS: "64u" }],
-  [convolution(32), "tiles 128×32", "conv2d_implicit_gemm", { PIXELS: "128u", CHANNELS: "32u" }],
-  [convolution(16), "tiles 256×16", "conv2d_implicit_gemm", { PIXELS: "256u", CHANNELS: "16u" }],
+  [convolution(64), "strips", "conv2d_subgroup", { TAPS: 3, STEP: 1, OUTPUTS: 32 }],
+  [convolution(64), "tiles 64×64", "conv2d_implicit_gemm", { PIXELS: 64, CHANNELS: 64 }],
+  [convolution(64), "tiles 256×64", "conv2d_implicit_gemm", { PIXELS: 256, CHANNELS: 64 }],
+  [convolution(32), "tiles 128×32", "conv2d_implicit_gemm", { PIXELS: 128, CHANNELS: 32 }],
+  [convolution(16), "tiles 256×16", "conv2d_implicit_gemm", { PIXELS: 256, CHANNELS: 16 }],
   [convolution(64), "winograd", "winograd_output"],
   [transposition(64), "plain", "conv_transpose2d"],
-  [transposition(64), "strips", "conv2d_subgroup", { TAPS: "3u", STEP: "1u", OUTPUTS: "32u" }],
-  [transposition(16), "tiles 256×16", "conv2d_implicit_gemm", { PIXELS: "256u", CHANNELS: "16u" }],
+  [transposition(64), "strips", "conv2d_subgroup", { TAPS: 3, STEP: 1, OUTPUTS: 32 }],
+  [transposition(16), "tiles 256×16", "conv2d_implicit_gemm", { PIXELS: 256, CHANNELS: 16 }],
   [gradient, "plain", "conv2d_weight_gradient"],
-  [gradient, "strips", "conv2d_weight_gradient_subgroup", { TAPS: "3u", CHANNELS: "2u" }],
-  [gradient, "tiles", "conv2d_weight_gradient_implicit_gemm", { OUTPUTS: "64u" }],
+  [gradient, "strips", "conv2d_weight_gradient_subgroup", { TAPS: 3, CHANNELS: 2 }],
+  [gradient, "tiles", "conv2d_weight_gradient_implicit_gemm", { OUTPUTS: 64 }],
   [gradient, "winograd", "winograd_weight_gradient"],
   [matmul, "plain", "matmul"],
   [matmul, "tiles", "matmul_tiled"],
   [matmul, "strips", "matmul_subgroup"],
   [search, "tiles", "coarse_match"],
   [search, "strips", "coarse_match_subgroup"],
-  [sum, "team", "reduce_rows", { TEAM: "64u" }],
-  [sum, "alone", "reduce_rows", { TEAM: "1u" }],
+  [sum, "team", "reduce_rows", { TEAM: 64 }],
+  [sum, "alone", "reduce_rows", { TEAM: 1 }],
 ];
 
 describe("names of variants in earlier versions", () => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { Plan } from "../../src/graph/plan/plan.js";
-import { input, trace } from "../../src/graph/trace/tensor.js";
+import { input, trace } from "../../src/graph/trace/graph.js";
 import { countFlops } from "../../src/masa/flops.js";
 import { Masa } from "../../src/masa/masa.js";
 import { testDevice } from "../device.js";

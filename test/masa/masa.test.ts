@@ -7,8 +7,9 @@ import { mseLoss } from "../../src/graph/ops/mse_loss.js";
 import { add } from "../../src/graph/ops/pointwise.js";
 import { compile, Plan } from "../../src/graph/plan/plan.js";
 import { grad } from "../../src/graph/trace/grad.js";
+import { checkpointing, input, trace } from "../../src/graph/trace/graph.js";
 import { Parameters } from "../../src/graph/trace/parameters.js";
-import { input, type Tensor, trace } from "../../src/graph/trace/tensor.js";
+import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { detach } from "../../src/graph/trace/view.js";
 import { configOf, masaConfig } from "../../src/masa/config.js";
 import { Discriminator } from "../../src/masa/discriminator.js";
@@ -137,9 +138,10 @@ describe("masa", () => {
     ) as Record<keyof typeof specs, Float32Array>;
     const step = async (recompute: boolean) => {
       const plan = await compile(device, specs, ({ target, ...inputs }) => {
-        const { sr } = masa.forward(inputs, { recompute });
-        const features = vgg.forward(sr, { recompute });
-        const loss = add(l1Loss(sr, target), mseLoss(features, detach(vgg.forward(target, { recompute }))));
+        const loss = checkpointing(recompute, () => {
+          const { sr } = masa.forward(inputs);
+          return add(l1Loss(sr, target), mseLoss(vgg.forward(sr), detach(vgg.forward(target))));
+        });
         const gradients = grad(loss, masa.parameters.trainable);
         return { loss, ...Object.fromEntries(gradients.map((gradient, i) => [`${i}`, gradient])) };
       });
@@ -162,7 +164,8 @@ describe("masa", () => {
       const { graph, result } = trace(() => {
         const image = (name: string, side: number) => input(name, [9, 3, side, side]);
         const inputs = { lr: image("lr", 40), ref: image("ref", 160), refDown: image("refDown", 40) };
-        const loss = l1Loss(masa.forward(inputs, { recompute }).sr, image("target", 160));
+        const { sr } = checkpointing(recompute, () => masa.forward(inputs));
+        const loss = l1Loss(sr, image("target", 160));
         const gradients = grad(loss, masa.parameters.trainable);
         return Object.fromEntries(gradients.map((gradient, i) => [`${i}`, gradient]));
       });

@@ -1,30 +1,29 @@
-/** Gradients of a batch as the sum over its micro-batches: a batch of any size on a GPU that holds a few images. */
+/** Gradient accumulation over micro-batches: a batch of any size on a GPU that holds a few images. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/accumulate.js";
-import { type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors, Variable } from "../trace/tensor.js";
 
-const operation: Operation<{ factor: number }> = {
+const operation: Operation<Tensors<"sum" | "gradient" | "keep">, Tensors<never>, { readonly factor: number }> = {
   name: "accumulate",
-  outputs([sum, gradient, keep]) {
-    if (gradient?.shape.join() !== sum?.shape.join())
+  updates: ["sum"],
+  outputs({ sum, gradient, keep }) {
+    if (gradient.shape.join() !== sum.shape.join())
       throw new ShapeError(
         "accumulate",
-        `the gradient for ${sum?.name}`,
-        `has shape [${gradient?.shape}], not [${sum?.shape}]`,
+        `the gradient for ${sum.name}`,
+        `has shape [${gradient.shape}], not [${sum.shape}]`,
       );
-    if (keep?.dtype !== "f32" || keep.shape.join() !== "1")
-      throw new ShapeError("accumulate", keep?.name ?? "keep", `is ${keep?.dtype} [${keep?.shape}], not f32 [1]`);
-    return [];
+    if (keep.dtype !== "f32" || keep.shape.join() !== "1")
+      throw new ShapeError("accumulate", keep.name, `is ${keep.dtype} [${keep.shape}], not f32 [1]`);
+    return {};
   },
-  kernel(recorder, [sum, gradient, keep], _, { factor }) {
-    if (sum && gradient && keep) kernels.accumulate(recorder, { sum, gradient, keep }, factor);
-  },
-  updates: ([sum]) => [sum as Variable],
+  kernel: kernels.accumulate,
 };
 
 /**
  * sum ← (keep ≠ 0 ? sum : 0) + factor · gradient in place, for every gradient with its sum (of its shape). `keep` is an
- * input of shape [1]: 0 in the first micro-batch of a step, where what a sum holds, even NaN, is dropped; 1 after it.
+ * input of shape [1]: 0 in the first micro-batch of a step, which drops what a sum holds, even NaN; 1 after it.
  * Throws `ShapeError`.
  */
 export function accumulate(
@@ -35,5 +34,5 @@ export function accumulate(
 ): void {
   if (sums.length !== gradients.length)
     throw new ShapeError("accumulate", "sums", `holds ${sums.length} tensors for ${gradients.length} gradients`);
-  for (const [i, gradient] of gradients.entries()) record(operation, [sums[i], gradient, keep], { factor });
+  for (const [i, sum] of sums.entries()) record(operation, { sum, gradient: gradients[i] as Tensor, keep }, { factor });
 }

@@ -1,29 +1,30 @@
 /** Adam (Kingma, Ba 2015), as PyTorch computes it: eps is added after the bias correction of the second moment. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/adam.js";
-import { GraphError, type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import { GraphError, type Operation, type Tensor, type Tensors, type Variable } from "../trace/tensor.js";
 
 /** Length of the tensor of scalars that `adamHyper` fills. */
 export const ADAM_HYPER_LENGTH = 7;
 
-const operation: Operation<null> = {
+type Inputs = Tensors<"parameter" | "gradient" | "expAvg" | "expAvgSq" | "hyper", "gate">;
+
+const operation: Operation<Inputs, Tensors<never>> = {
   name: "adam",
-  outputs([parameter, gradient, expAvg, expAvgSq, hyper, gate]) {
-    const shape = parameter?.shape.join();
-    if (hyper?.shape.join() !== `${ADAM_HYPER_LENGTH}`)
-      throw new ShapeError("adam", hyper?.name ?? "hyper", `has shape [${hyper?.shape}], not [${ADAM_HYPER_LENGTH}]`);
+  optional: ["gate"],
+  updates: ["parameter", "expAvg", "expAvgSq"],
+  outputs({ parameter, gradient, expAvg, expAvgSq, hyper, gate }) {
+    const shape = parameter.shape.join();
+    if (hyper.shape.join() !== `${ADAM_HYPER_LENGTH}`)
+      throw new ShapeError("adam", hyper.name, `has shape [${hyper.shape}], not [${ADAM_HYPER_LENGTH}]`);
     if (gate && gate.shape.join() !== "3")
       throw new ShapeError("adam", gate.name, `has shape [${gate.shape}]; a gate is [3]`);
     for (const [what, tensor] of Object.entries({ "the gradient": gradient, expAvg, expAvgSq }))
-      if (tensor?.shape.join() !== shape)
-        throw new ShapeError("adam", `${what} of ${parameter?.name}`, `has shape [${tensor?.shape}], not [${shape}]`);
-    return [];
+      if (tensor.shape.join() !== shape)
+        throw new ShapeError("adam", `${what} of ${parameter.name}`, `has shape [${tensor.shape}], not [${shape}]`);
+    return {};
   },
-  kernel(recorder, [parameter, gradient, expAvg, expAvgSq, hyper, gate]) {
-    if (parameter && gradient && expAvg && expAvgSq && hyper)
-      kernels.adam(recorder, { parameter, gradient, expAvg, expAvgSq, hyper, gate });
-  },
-  updates: ([parameter, , expAvg, expAvgSq]) => [parameter, expAvg, expAvgSq] as Variable[],
+  kernel: kernels.adam,
 };
 
 /** Adam's running means of the gradients and of their squares: one variable of its shape a parameter, at first 0. */
@@ -48,8 +49,10 @@ export function adam(
   for (const [name, list] of Object.entries({ grads, ...moments }))
     if (list.length !== params.length)
       throw new ShapeError("adam", name, `holds ${list.length} tensors for ${params.length} parameters`);
-  for (const [i, parameter] of params.entries())
-    record(operation, [parameter, grads[i], moments.expAvg[i], moments.expAvgSq[i], hyper, gate], null);
+  for (const [i, parameter] of params.entries()) {
+    const [gradient, expAvg, expAvgSq] = [grads[i], moments.expAvg[i], moments.expAvgSq[i]] as [Tensor, Tensor, Tensor];
+    record(operation, { parameter, gradient, expAvg, expAvgSq, hyper, gate });
+  }
 }
 
 /** The settings of `adam`'s step, as PyTorch names them. */

@@ -1,66 +1,52 @@
 /** Batch normalisation (Ioffe, Szegedy 2015) with running statistics, as the discriminator uses it. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/batch_norm.js";
-import type { Operand } from "../../kernels/kernel.js";
-import { type Operation, record, recordOne, type Tensor, type Variable } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors, Variable } from "../trace/tensor.js";
 
 type Attributes = kernels.BatchNormAttributes;
+type Inputs = Tensors<"x" | "weight" | "bias" | "runningMean" | "runningVar">;
 
-/** Inputs x, weight, bias, running mean and variance; outputs y and, in training, mean and variance of the batch. */
-const operation: Operation<Attributes> = {
+/** In training the mean and variance of the batch are outputs too. */
+const operation: Operation<Inputs, Tensors<"y", "mean" | "variance">, Attributes> = {
   name: "batch_norm",
-  outputs([x, ...vectors], { training }) {
-    const { name, shape } = x as Tensor;
+  outputs({ x, ...vectors }, { training }) {
+    const { name, shape } = x;
     const [N = 0, C = 0, H = 0, W = 0] = shape;
     if (shape.length !== 4) throw new ShapeError("batch_norm", name, `has shape [${shape}], not [N, C, H, W]`);
-    for (const vector of vectors)
-      if (vector?.shape.join() !== `${C}`)
-        throw new ShapeError("batch_norm", vector?.name ?? "a vector", `has shape [${vector?.shape}], not [${C}]`);
+    for (const vector of Object.values(vectors))
+      if (vector.shape.join() !== `${C}`)
+        throw new ShapeError("batch_norm", vector.name, `has shape [${vector.shape}], not [${C}]`);
     if (training && N * H * W < 2)
       throw new ShapeError("batch_norm", name, `has shape [${shape}]; training needs two elements a channel`);
-    return training ? [{ shape }, { shape: [C] }, { shape: [C] }] : [{ shape }];
+    return training ? { y: { shape }, mean: { shape: [C] }, variance: { shape: [C] } } : { y: { shape } };
   },
-  kernel(recorder, inputs, [y, mean, variance], { momentum, eps }) {
-    const [x, weight, bias, runningMean, runningVar] = inputs as [Operand, Operand, Operand, Operand, Operand];
-    if (!y) return;
-    if (mean && variance)
-      kernels.batchStatistics(recorder, x, mean, variance, { mean: runningMean, variance: runningVar }, momentum);
-    kernels.batchNorm(
-      recorder,
-      { x, mean: mean ?? runningMean, variance: variance ?? runningVar, weight, bias, y },
-      eps,
-    );
-  },
-  gradient({ inputs, outputs: [, mean, variance], attributes, dys: [dy] }) {
-    const [x, weight, , runningMean, runningVar] = inputs;
-    const saved = [x, mean ?? runningMean, variance ?? runningVar, dy];
-    const [dbias, dweight] = record(sumsOperation, saved, attributes);
-    return [recordOne(gradientOperation, [...saved, weight, dbias, dweight], attributes), dweight, dbias];
+  kernel: kernels.batchNorm,
+  gradient({ inputs, outputs, attributes, dys: { y: dy } }) {
+    if (!dy) return {};
+    const { x, weight, runningMean, runningVar } = inputs;
+    const saved = { x, mean: outputs.mean ?? runningMean, variance: outputs.variance ?? runningVar, dy };
+    const { sums, products } = record(sumsOperation, saved, attributes);
+    const { dx } = record(gradientOperation, { ...saved, weight, sums, products }, attributes);
+    return { x: dx, weight: products, bias: sums };
   },
 };
 
 /** In training the running statistics are written to. */
-const trainingOperation: Operation<Attributes> = {
-  ...operation,
-  updates: ([, , , runningMean, runningVar]) => [runningMean as Variable, runningVar as Variable],
-};
+const trainingOperation: typeof operation = { ...operation, updates: ["runningMean", "runningVar"] };
 
-const sumsOperation: Operation<Attributes> = {
+type Saved = "x" | "mean" | "variance" | "dy";
+
+const sumsOperation: Operation<Tensors<Saved>, Tensors<"sums" | "products">, Attributes> = {
   name: "batch_norm_sums",
-  outputs: ([, mean]) => [{ shape: (mean as Tensor).shape }, { shape: (mean as Tensor).shape }],
-  kernel(recorder, inputs, [sums, products], { eps }) {
-    const [x, mean, variance, dy] = inputs as [Operand, Operand, Operand, Operand];
-    if (sums && products) kernels.batchNormSums(recorder, { x, mean, variance, dy }, sums, products, eps);
-  },
+  outputs: ({ mean: { shape } }) => ({ sums: { shape }, products: { shape } }),
+  kernel: kernels.batchNormSums,
 };
 
-const gradientOperation: Operation<Attributes> = {
+const gradientOperation: Operation<Tensors<Saved | "weight" | "sums" | "products">, Tensors<"dx">, Attributes> = {
   name: "batch_norm_gradient",
-  outputs: ([x]) => [{ shape: (x as Tensor).shape }],
-  kernel(recorder, [x, mean, variance, dy, weight, sums, products], [dx], attributes) {
-    if (x && mean && variance && dy && weight && sums && products && dx)
-      kernels.batchNormGradient(recorder, { x, mean, variance, dy, weight, sums, products, dx }, attributes);
-  },
+  outputs: ({ x: { shape } }) => ({ dx: { shape } }),
+  kernel: kernels.batchNormGradient,
 };
 
 /** How `batchNorm` takes its statistics: from the batch in training, otherwise the running ones. */
@@ -87,6 +73,6 @@ export function batchNorm(
   runningVar: Variable,
   { training, momentum = 0.1, eps = 1e-5 }: BatchNormOptions,
 ): Tensor {
-  const inputs = [x, weight, bias, runningMean, runningVar];
-  return record(training ? trainingOperation : operation, inputs, { training, momentum, eps })[0] as Tensor;
+  const inputs = { x, weight, bias, runningMean, runningVar };
+  return record(training ? trainingOperation : operation, inputs, { training, momentum, eps }).y;
 }

@@ -2,7 +2,8 @@
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/bilinear.js";
 import type { Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 const NAME = "bilinear";
 
@@ -14,29 +15,25 @@ const NAME = "bilinear";
  * size shrinks. The gradient is gathered in a fixed order. Throws `ShapeError`.
  */
 export function bilinearResize(x: Tensor, size: readonly [number, number]): Tensor {
-  return recordOne(operation, [x], { size });
+  return record(operation, { x }, { size }).y;
 }
 
 interface Attributes {
   readonly size: readonly [number, number];
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Tensors<"x">, Tensors<"y">, Attributes> = {
   name: NAME,
-  halves: { inputs: [0], outputs: [0] },
-  outputs: ([x], { size }) => [{ shape: outputShape(x as Tensor, size) }],
-  kernel: (recorder, [x], [y]) => {
-    if (x && y) kernels.bilinear(recorder, x, y);
-  },
-  gradient: ({ inputs: [x], dys: [dy] }) => [x && dy && recordOne(gradientOperation, [dy], { shape: x.shape })],
+  f16: { inputs: ["x"], outputs: ["y"] },
+  outputs: ({ x }, { size }) => ({ y: { shape: outputShape(x, size) } }),
+  kernel: kernels.bilinear,
+  gradient: ({ inputs: { x }, dys: { y: dy } }) => ({ x: record(gradientOperation, { dy }, { shape: x.shape }).dx }),
 };
 
-const gradientOperation: Operation<{ shape: Shape }> = {
+const gradientOperation: Operation<Tensors<"dy">, Tensors<"dx">, { readonly shape: Shape }> = {
   name: "bilinear_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy], [dx]) => {
-    if (dy && dx) kernels.bilinearGradient(recorder, dy, dx);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.bilinearGradient,
 };
 
 function outputShape({ shape }: Tensor, size: readonly [number, number]): Shape {

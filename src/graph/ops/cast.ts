@@ -1,13 +1,11 @@
-/** The same numbers, stored in another type. The function that users call is the graph's own (tensor.ts): it casts too. */
+/** The same numbers, stored in another type. The function that users call is the graph's own (graph.ts): it casts too. */
 import { cast } from "../../kernels/cast.js";
-import type { Operation, Tensor } from "../trace/tensor.js";
+import type { Operation, Tensors } from "../trace/tensor.js";
 
 /** From the type that x is stored in to the one that the graph stores in. */
-export const castOperation: Operation<null> = {
+export const castOperation: Operation<Tensors<"x">, Tensors<"y">> = {
   name: "cast",
-  outputs: ([x]) => [{ shape: (x as Tensor).shape }],
-  halves: { inputs: [0], outputs: [0] },
-  kernel: (recorder, [x], [y]) => {
-    if (x && y) cast(recorder, x, y);
-  },
+  f16: { inputs: ["x"], outputs: ["y"] },
+  outputs: ({ x: { shape } }) => ({ y: { shape } }),
+  kernel: cast,
 };

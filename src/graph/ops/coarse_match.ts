@@ -1,7 +1,8 @@
 /** Coarse matching (MASA-SR, section 3.2): for each block of LR the most similar position of the downscaled reference. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/coarse_match.js";
-import { type Operation, record, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 /** How `coarseMatch` divides LR and what it compares. */
 export interface CoarseMatchOptions {
@@ -22,19 +23,16 @@ const NAME = "coarse_match";
  * There is no gradient: the choice has none, and MASA uses the score for nothing else. Throws `ShapeError`.
  */
 export function coarseMatch(lr: Tensor, ref: Tensor, options: CoarseMatchOptions): { index: Tensor; score: Tensor } {
-  const [index, score] = record(operation, [lr, ref], options) as [Tensor, Tensor];
-  return { index, score };
+  return record(operation, { lr, ref }, options);
 }
 
-const operation: Operation<CoarseMatchOptions> = {
+const operation: Operation<Tensors<"lr" | "ref">, Tensors<"index" | "score">, CoarseMatchOptions> = {
   name: NAME,
-  outputs: ([lr, ref], options) => {
-    const shape = outputShape(lr as Tensor, ref as Tensor, options);
-    return [{ shape, dtype: "i32" }, { shape }];
+  outputs: ({ lr, ref }, options) => {
+    const shape = outputShape(lr, ref, options);
+    return { index: { shape, dtype: "i32" }, score: { shape } };
   },
-  kernel: (recorder, [lr, ref], [index, score], { blocks, dilations }) => {
-    if (lr && ref && index && score) kernels.coarseMatch(recorder, { lr, ref, index, score, blocks, dilations });
-  },
+  kernel: kernels.coarseMatch,
 };
 
 function outputShape(lr: Tensor, ref: Tensor, { blocks: [py, px], dilations }: CoarseMatchOptions): number[] {

@@ -1,9 +1,10 @@
 /** Tensors joined along a side, as PyTorch's cat. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/concat.js";
-import type { Operand, Shape } from "../../kernels/kernel.js";
+import type { Shape } from "../../kernels/kernel.js";
 import { slice } from "../../kernels/slice.js";
-import { type Operation, recordOne, type Tensor, type TensorSpec } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, TensorSpec, Tensors } from "../trace/tensor.js";
 
 const NAME = "concat";
 
@@ -17,32 +18,29 @@ interface Attributes {
  * `concat`) and needs no copy. Throws `ShapeError`.
  */
 export function concat(xs: readonly Tensor[], dim: number): Tensor {
-  return recordOne(operation, xs, { dim });
+  return record(operation, { xs }, { dim }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<{ readonly xs: readonly Tensor[] }, Tensors<"y">, Attributes> = {
   name: NAME,
-  outputs: (xs, { dim }) => [joined(xs as Tensor[], dim)],
-  kernel: (recorder, xs, [y], { dim }) => {
-    if (y) kernels.concat(recorder, xs as Operand[], y, dim);
-  },
-  gradient({ inputs, attributes: { dim }, dys: [dy], needs }) {
+  outputs: ({ xs }, { dim }) => ({ y: joined(xs, dim) }),
+  kernel: kernels.concat,
+  gradient({ inputs: { xs }, attributes: { dim }, dys: { y: dy }, needs }) {
     let end = 0;
-    return inputs.map((x, i) => {
-      const { shape } = x as Tensor;
-      const start = end;
-      end += shape[dim] as number;
-      return dy && needs(i) ? recordOne(gradientOperation, [dy], { shape, dim, start }) : undefined;
-    });
+    return {
+      xs: xs.map(({ shape }, i) => {
+        const start = end;
+        end += shape[dim] as number;
+        return needs("xs", i) ? record(gradientOperation, { dy }, { shape, dim, start }).dx : undefined;
+      }),
+    };
   },
 };
 
-const gradientOperation: Operation<Attributes & { shape: Shape; start: number }> = {
+const gradientOperation: Operation<Tensors<"dy">, Tensors<"dx">, Attributes & { shape: Shape; start: number }> = {
   name: "concat_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy], [dx], { dim, start }) => {
-    if (dy && dx) slice(recorder, dy, dx, dim, start);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: (recorder, { dy }, { dx }, attributes) => slice(recorder, { x: dy }, { y: dx }, attributes),
 };
 
 function joined(xs: readonly Tensor[], dim: number): TensorSpec {

@@ -1,8 +1,9 @@
 /** Convolution (cross-correlation, as PyTorch's conv2d with groups 1), with what surrounds it in a network fused in. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/conv2d.js";
-import type { Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { nchw, type Shape } from "../../kernels/kernel.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 import { reshape } from "../trace/view.js";
 import { leakyReluGradient, reluGradient } from "./pointwise.js";
 import { sum } from "./reduce.js";
@@ -29,8 +30,9 @@ interface Attributes {
   readonly slope: number;
 }
 
+type Inputs = Tensors<"x" | "weight", "bias" | "residual" | "concat">;
+
 const NAME = "conv2d";
-type Sides = [number, number, number, number];
 
 /**
  * y = f(weight ⋆ [x, concat] + bias + residual): torch.nn.functional.conv2d and what follows it.
@@ -46,30 +48,29 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
   const slope = !activation ? 1 : activation === "relu" ? 0 : activation.leakyRelu;
   if (!(slope >= 0)) throw new ShapeError(NAME, "activation", `has slope ${slope}, which must not be negative`);
   const window = { stride, padding, dilation };
-  return recordOne(operation, [x, weight, bias, residual, concat], { window, slope });
+  return record(operation, { x, weight, bias, residual, concat }, { window, slope }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Inputs, Tensors<"y">, Attributes> = {
   name: NAME,
-  halves: { inputs: [0, 3, 4], outputs: [0] },
-  outputs: ([x, weight, bias, residual, concat], { window }) => [
-    { shape: outputShape(x as Tensor, weight as Tensor, bias, residual, concat, window) },
-  ],
-  kernel: (recorder, [x, weight, bias, residual, concat], [y], attributes) => {
-    if (x && weight && y) kernels.conv2d(recorder, { x, concat, weight, bias, residual, y, ...attributes });
-  },
-  gradient({ inputs, outputs: [y], attributes: { window, slope }, dys: [upstream], needs }) {
-    const [x, weight, bias, , concat] = inputs;
-    if (!x || !weight || !y || !upstream) return [];
-    const dy = throughActivation(y, upstream, slope);
-    const C = x.shape[1] as number;
-    return [
-      needs(0) ? inputGradient(dy, weight, { shape: x.shape, first: 0, window }) : undefined,
-      needs(1) ? weightGradient(x, concat, dy, { shape: weight.shape, window }) : undefined,
-      bias && needs(2) ? reshape(sum(dy, [0, 2, 3]), bias.shape) : undefined,
-      dy,
-      concat && needs(4) ? inputGradient(dy, weight, { shape: concat.shape, first: C, window }) : undefined,
-    ];
+  optional: ["bias", "residual", "concat"],
+  f16: { inputs: ["x", "residual", "concat"], outputs: ["y"] },
+  outputs: (inputs, { window }) => ({ y: { shape: outputShape(inputs, window) } }),
+  kernel: kernels.conv2d,
+  gradient({ inputs, outputs: { y }, attributes: { window, slope }, dys, needs }) {
+    const { x, weight, bias, concat } = inputs;
+    const dy = throughActivation(y, dys.y, slope);
+    const inputGradient = ({ shape }: Tensor, first: number) =>
+      record(inputGradientOperation, { dy, weight }, { shape, first, window }).dx;
+    return {
+      x: needs("x") ? inputGradient(x, 0) : undefined,
+      weight: needs("weight")
+        ? record(weightGradientOperation, { x, dy, concat }, { shape: weight.shape, window }).dweight
+        : undefined,
+      bias: bias && needs("bias") ? reshape(sum(dy, [0, 2, 3]), bias.shape) : undefined,
+      residual: dy,
+      concat: concat && needs("concat") ? inputGradient(concat, nchw(x)[1]) : undefined,
+    };
   },
 };
 
@@ -85,54 +86,35 @@ interface InputGradientAttributes {
   readonly window: kernels.Window;
 }
 
-const inputGradientOperation: Operation<InputGradientAttributes> = {
+const inputGradientOperation: Operation<Tensors<"dy" | "weight">, Tensors<"dx">, InputGradientAttributes> = {
   name: "conv2d_input_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy, weight], [dx], { first, window }) => {
-    if (dy && weight && dx) kernels.conv2dInputGradient(recorder, dy, weight, dx, first, window);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.conv2dInputGradient,
 };
-
-function inputGradient(dy: Tensor, weight: Tensor, attributes: InputGradientAttributes): Tensor {
-  return recordOne(inputGradientOperation, [dy, weight], attributes);
-}
 
 interface WeightGradientAttributes {
   readonly shape: Shape;
   readonly window: kernels.Window;
 }
 
-const weightGradientOperation: Operation<WeightGradientAttributes> = {
+const weightGradientOperation: Operation<
+  Tensors<"x" | "dy", "concat">,
+  Tensors<"dweight">,
+  WeightGradientAttributes
+> = {
   name: "conv2d_weight_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [x, dy, concat], [dweight], { window }) => {
-    if (x && dy && dweight) kernels.conv2dWeightGradient(recorder, { x, concat, dy, dweight, window });
-  },
+  optional: ["concat"],
+  outputs: (_, { shape }) => ({ dweight: { shape } }),
+  kernel: kernels.conv2dWeightGradient,
 };
 
-function weightGradient(
-  x: Tensor,
-  concat: Tensor | undefined,
-  dy: Tensor,
-  attributes: WeightGradientAttributes,
-): Tensor {
-  return recordOne(weightGradientOperation, [x, dy, concat], attributes);
-}
-
-function outputShape(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor | undefined,
-  residual: Tensor | undefined,
-  concat: Tensor | undefined,
-  window: kernels.Window,
-): Shape {
+function outputShape({ x, weight, bias, residual, concat }: Inputs, window: kernels.Window): Shape {
   checkWindow(window);
   for (const [argument, tensor] of Object.entries({ x, weight, ...(concat && { concat }) })) {
     if (tensor.shape.length !== 4) throw new ShapeError(NAME, argument, `has shape [${tensor.shape}], not four sides`);
   }
-  const [N, C, H, W] = x.shape as Sides;
-  const [O, channels, kh, kw] = weight.shape as Sides;
+  const [N, C, H, W] = nchw(x);
+  const [O, channels, kh, kw] = nchw(weight);
   if (concat && [N, concat.shape[1], H, W].join() !== concat.shape.join())
     throw new ShapeError(NAME, "concat", `has shape [${concat.shape}]; beside x [${x.shape}] only C may differ`);
   const given = C + (concat?.shape[1] ?? 0);

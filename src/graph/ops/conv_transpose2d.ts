@@ -1,8 +1,9 @@
 /** Transposed convolution (PyTorch's conv_transpose2d with groups 1, dilation 1): the adjoint of convolution. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/conv_transpose2d.js";
-import type { Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { nchw, type Shape } from "../../kernels/kernel.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 import { reshape } from "../trace/view.js";
 import { leakyReluGradient, reluGradient } from "./pointwise.js";
 import { sum } from "./reduce.js";
@@ -26,8 +27,9 @@ interface Attributes {
   readonly slope: number;
 }
 
+type Inputs = Tensors<"x" | "weight", "bias">;
+
 const NAME = "conv_transpose2d";
-type Sides = [number, number, number, number];
 
 /**
  * y = f(the adjoint of a convolution, applied to x, + bias): torch.nn.functional.conv_transpose2d.
@@ -43,24 +45,25 @@ export function convTranspose2d(
 ): Tensor {
   const slope = !activation ? 1 : activation === "relu" ? 0 : activation.leakyRelu;
   if (!(slope >= 0)) throw new ShapeError(NAME, "activation", `has slope ${slope}, which must not be negative`);
-  return recordOne(operation, [x, weight, bias], { window: { stride, padding, dilation: 1 }, outputPadding, slope });
+  const window = { stride, padding, dilation: 1 };
+  return record(operation, { x, weight, bias }, { window, outputPadding, slope }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Inputs, Tensors<"y">, Attributes> = {
   name: NAME,
-  halves: { inputs: [0], outputs: [0] },
-  outputs: ([x, weight, bias], attributes) => [{ shape: outputShape(x as Tensor, weight as Tensor, bias, attributes) }],
-  kernel: (recorder, [x, weight, bias], [y], { window, slope }) => {
-    if (x && weight && y) kernels.convTranspose2d(recorder, x, weight, bias, y, window, slope);
-  },
-  gradient({ inputs: [x, weight, bias], outputs: [y], attributes: { window, slope }, dys: [upstream], needs }) {
-    if (!x || !weight || !y || !upstream) return [];
-    const dy = throughActivation(y, upstream, slope);
-    return [
-      needs(0) ? recordOne(inputGradientOperation, [dy, weight], { shape: x.shape, window }) : undefined,
-      needs(1) ? recordOne(weightGradientOperation, [x, dy], { shape: weight.shape, window }) : undefined,
-      bias && needs(2) ? reshape(sum(dy, [0, 2, 3]), bias.shape) : undefined,
-    ];
+  optional: ["bias"],
+  f16: { inputs: ["x"], outputs: ["y"] },
+  outputs: (inputs, attributes) => ({ y: { shape: outputShape(inputs, attributes) } }),
+  kernel: kernels.convTranspose2d,
+  gradient({ inputs: { x, weight, bias }, outputs: { y }, attributes: { window, slope }, dys, needs }) {
+    const dy = throughActivation(y, dys.y, slope);
+    return {
+      x: needs("x") ? record(inputGradientOperation, { dy, weight }, { shape: x.shape, window }).dx : undefined,
+      weight: needs("weight")
+        ? record(weightGradientOperation, { x, dy }, { shape: weight.shape, window }).dweight
+        : undefined,
+      bias: bias && needs("bias") ? reshape(sum(dy, [0, 2, 3]), bias.shape) : undefined,
+    };
   },
 };
 
@@ -75,28 +78,19 @@ interface GradientAttributes {
   readonly window: kernels.Window;
 }
 
-const inputGradientOperation: Operation<GradientAttributes> = {
+const inputGradientOperation: Operation<Tensors<"dy" | "weight">, Tensors<"dx">, GradientAttributes> = {
   name: "conv_transpose2d_input_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy, weight], [dx], { window }) => {
-    if (dy && weight && dx) kernels.convTranspose2dInputGradient(recorder, dy, weight, dx, window);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.convTranspose2dInputGradient,
 };
 
-const weightGradientOperation: Operation<GradientAttributes> = {
+const weightGradientOperation: Operation<Tensors<"x" | "dy">, Tensors<"dweight">, GradientAttributes> = {
   name: "conv_transpose2d_weight_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [x, dy], [dweight], { window }) => {
-    if (x && dy && dweight) kernels.convTranspose2dWeightGradient(recorder, x, dy, dweight, window);
-  },
+  outputs: (_, { shape }) => ({ dweight: { shape } }),
+  kernel: kernels.convTranspose2dWeightGradient,
 };
 
-function outputShape(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor | undefined,
-  { window: { stride, padding }, outputPadding }: Attributes,
-): Shape {
+function outputShape({ x, weight, bias }: Inputs, { window: { stride, padding }, outputPadding }: Attributes): Shape {
   for (const [name, value, least] of [
     ["stride", stride, 1],
     ["padding", padding, 0],
@@ -110,8 +104,8 @@ function outputShape(
   for (const [argument, tensor] of Object.entries({ x, weight })) {
     if (tensor.shape.length !== 4) throw new ShapeError(NAME, argument, `has shape [${tensor.shape}], not four sides`);
   }
-  const [N, Cin, H, W] = x.shape as Sides;
-  const [channels, Cout, kh, kw] = weight.shape as Sides;
+  const [N, Cin, H, W] = nchw(x);
+  const [channels, Cout, kh, kw] = nchw(weight);
   if (channels !== Cin)
     throw new ShapeError(NAME, "weight", `[${weight.shape}] takes ${channels} channels, the input has ${Cin}`);
   if (bias && bias.shape.join() !== `${Cout}`)

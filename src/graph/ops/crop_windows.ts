@@ -1,8 +1,9 @@
 /** Windows cut out of a feature map at corners that are data: PyTorch's x[n, :, rows, columns] for many windows. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/crop_windows.js";
-import type { Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { nchw, type Shape } from "../../kernels/kernel.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 /** The windows that `cropWindows` cuts. */
 export interface CropWindowsOptions {
@@ -13,8 +14,9 @@ export interface CropWindowsOptions {
   readonly scale?: number;
 }
 
+type Inputs = Tensors<"x" | "originX" | "originY">;
+
 const NAME = "crop_windows";
-type Sides = [number, number, number, number];
 
 /**
  * `x` [N,C,H,W] → [N·blocks, C, scale·height, scale·width], window b of image n from (scale·originY[n,b], scale·originX[n,b]).
@@ -24,36 +26,33 @@ type Sides = [number, number, number, number];
  * Throws `ShapeError`.
  */
 export function cropWindows(x: Tensor, originX: Tensor, originY: Tensor, options: CropWindowsOptions): Tensor {
-  return recordOne(operation, [x, originX, originY], { scale: 1, ...options });
+  return record(operation, { x, originX, originY }, { scale: 1, ...options }).y;
 }
 
 type Attributes = Required<CropWindowsOptions>;
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Inputs, Tensors<"y">, Attributes> = {
   name: NAME,
-  outputs: ([x, originX, originY], attributes) => [
-    { shape: outputShape(x as Tensor, originX as Tensor, originY as Tensor, attributes) },
-  ],
-  kernel: (recorder, [x, originX, originY], [y], { scale }) => {
-    if (x && originX && originY && y) kernels.cropWindows(recorder, x, { originX, originY, scale }, y);
-  },
-  gradient({ inputs: [x, originX, originY], attributes: { scale }, dys: [dy] }) {
-    if (!x || !dy) return [];
-    return [recordOne(gradientOperation, [dy, originX, originY], { shape: x.shape, scale })];
-  },
+  outputs: (inputs, attributes) => ({ y: { shape: outputShape(inputs, attributes) } }),
+  kernel: kernels.cropWindows,
+  gradient: ({ inputs: { x, originX, originY }, attributes: { scale }, dys: { y: dy } }) => ({
+    x: record(gradientOperation, { dy, originX, originY }, { shape: x.shape, scale }).dx,
+  }),
 };
 
-const gradientOperation: Operation<{ shape: Shape; scale: number }> = {
+const gradientOperation: Operation<
+  Tensors<"dy" | "originX" | "originY">,
+  Tensors<"dx">,
+  { readonly shape: Shape; readonly scale: number }
+> = {
   name: "crop_windows_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy, originX, originY], [dx], { scale }) => {
-    if (dy && originX && originY && dx) kernels.cropWindowsGradient(recorder, dy, { originX, originY, scale }, dx);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.cropWindowsGradient,
 };
 
-function outputShape(x: Tensor, originX: Tensor, originY: Tensor, { height, width, scale }: Attributes): Shape {
+function outputShape({ x, originX, originY }: Inputs, { height, width, scale }: Attributes): Shape {
   if (x.shape.length !== 4) throw new ShapeError(NAME, x.name, `has shape [${x.shape}]; [N, C, H, W] is wanted`);
-  const [N, C, H, W] = x.shape as Sides;
+  const [N, C, H, W] = nchw(x);
   for (const origin of [originX, originY]) {
     if (origin.dtype !== "i32" || origin.shape.length !== 2 || origin.shape[0] !== N)
       throw new ShapeError(NAME, origin.name, `is ${origin.dtype} [${origin.shape}]; i32 [${N}, blocks] is wanted`);

@@ -1,25 +1,25 @@
 /** Exponential moving averages of parameters (Polyak, Juditsky 1992, with a window that forgets). */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/ema.js";
-import { GraphError, type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import { GraphError, type Operation, type Tensor, type Tensors, type Variable } from "../trace/tensor.js";
 
-const operation: Operation<{ decay: number }> = {
+const operation: Operation<Tensors<"average" | "parameter", "gate">, Tensors<never>, { readonly decay: number }> = {
   name: "ema",
-  outputs([average, parameter, gate]) {
-    if (average?.shape.join() !== parameter?.shape.join())
+  optional: ["gate"],
+  updates: ["average"],
+  outputs({ average, parameter, gate }) {
+    if (average.shape.join() !== parameter.shape.join())
       throw new ShapeError(
         "ema",
-        `the average of ${parameter?.name}`,
-        `has shape [${average?.shape}], not [${parameter?.shape}]`,
+        `the average of ${parameter.name}`,
+        `has shape [${average.shape}], not [${parameter.shape}]`,
       );
     if (gate && gate.shape.join() !== "3")
       throw new ShapeError("ema", gate.name, `has shape [${gate.shape}]; a gate is [3]`);
-    return [];
+    return {};
   },
-  kernel(recorder, [average, parameter, gate], _, { decay }) {
-    if (average && parameter) kernels.ema(recorder, { average, parameter, gate }, decay);
-  },
-  updates: ([average]) => [average as Variable],
+  kernel: kernels.ema,
 };
 
 /**
@@ -32,5 +32,6 @@ export function ema(averages: readonly Variable[], params: readonly Variable[], 
     throw new GraphError(`ema: the decay is ${decay}`, "Give a number from 0 to 1, as 0.999");
   if (averages.length !== params.length)
     throw new ShapeError("ema", "averages", `holds ${averages.length} tensors for ${params.length} parameters`);
-  for (const [i, parameter] of params.entries()) record(operation, [averages[i], parameter, gate], { decay });
+  for (const [i, average] of averages.entries())
+    record(operation, { average, parameter: params[i] as Variable, gate }, { decay });
 }

@@ -1,8 +1,9 @@
 /** Fine matching (MASA-SR, section 3.2): for each pixel of an LR block the most similar position of the block's window. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/fine_match.js";
-import type { Operand, Shape } from "../../kernels/kernel.js";
-import { type GradientContext, type Operation, record, recordOne, type Tensor } from "../trace/tensor.js";
+import { nchw, type Shape } from "../../kernels/kernel.js";
+import { record } from "../trace/graph.js";
+import type { Gradients, Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 /** What `fineMatch` compares. */
 export interface FineMatchInputs {
@@ -39,85 +40,65 @@ export function fineMatch(
   { lr, ref, originX, originY, index }: FineMatchInputs,
   options: FineMatchOptions,
 ): { index: Tensor; score: Tensor } {
-  if (index) return { index, score: recordOne(scoreOperation, [lr, ref, originX, originY, index], options) };
-  const [found, score] = record(operation, [lr, ref, originX, originY], options) as [Tensor, Tensor];
-  return { index: found, score };
+  const inputs = { lr, ref, originX, originY };
+  if (!index) return record(operation, inputs, options);
+  return { index, score: record(scoreOperation, { ...inputs, index }, options).score };
 }
 
-const operation: Operation<FineMatchOptions> = {
+type Inputs = Tensors<"lr" | "ref" | "originX" | "originY">;
+type Saved = Inputs & Tensors<"index" | "score" | "dscore">;
+
+const operation: Operation<Inputs, Tensors<"index" | "score">, FineMatchOptions> = {
   name: NAME,
   outputs: (inputs, options) => {
-    const shape = outputShape(inputs as Tensor[], options);
-    return [{ shape, dtype: "i32" }, { shape }];
+    const shape = outputShape(inputs, options);
+    return { index: { shape, dtype: "i32" }, score: { shape } };
   },
-  kernel: (recorder, inputs, [index, score], options) => {
-    if (index && score) kernels.fineMatch(recorder, operands([...inputs, index, score], options));
+  kernel: kernels.fineMatch,
+  gradient({ inputs, outputs: { index, score }, dys: { score: dscore }, attributes, needs }) {
+    return dscore ? gradients({ ...inputs, index, score, dscore }, attributes, needs) : {};
   },
-  gradient: (context) => gradients(context, context.outputs[0], context.outputs[1], context.dys[1]),
 };
 
-const scoreOperation: Operation<FineMatchOptions> = {
+const scoreOperation: Operation<Inputs & Tensors<"index">, Tensors<"score">, FineMatchOptions> = {
   name: "fine_score",
-  outputs: (inputs, options) => [{ shape: outputShape(inputs as Tensor[], options) }],
-  kernel: (recorder, inputs, [score], options) => {
-    if (score) kernels.fineScore(recorder, operands([...inputs, score], options));
+  outputs: (inputs, options) => ({ score: { shape: outputShape(inputs, options) } }),
+  kernel: kernels.fineScore,
+  gradient({ inputs, outputs: { score }, dys: { score: dscore }, attributes, needs }) {
+    return gradients({ ...inputs, score, dscore }, attributes, needs);
   },
-  gradient: (context) => gradients(context, context.inputs[4], context.outputs[0], context.dys[0]),
 };
 
-function gradients(
-  { inputs, attributes, needs }: GradientContext<FineMatchOptions>,
-  index: Tensor | undefined,
-  score: Tensor | undefined,
-  dscore: Tensor | undefined,
-) {
-  if (!dscore) return [];
-  const all = [...inputs.slice(0, 4), index, score, dscore];
-  const shape = (i: number) => (inputs[i] as Tensor).shape;
-  return [
-    needs(0) ? recordOne(lrGradient, all, { ...attributes, shape: shape(0) }) : undefined,
-    needs(1) ? recordOne(refGradient, all, { ...attributes, shape: shape(1) }) : undefined,
-  ];
+function gradients(saved: Saved, options: FineMatchOptions, needs: (name: "lr" | "ref") => boolean): Gradients<Inputs> {
+  const { lr, ref } = saved;
+  return {
+    lr: needs("lr") ? record(lrGradient, saved, { ...options, shape: lr.shape }).dlr : undefined,
+    ref: needs("ref") ? record(refGradient, saved, { ...options, shape: ref.shape }).dref : undefined,
+  };
 }
 
 type GradientOptions = FineMatchOptions & { readonly shape: Shape };
 
-const lrGradient: Operation<GradientOptions> = {
+const lrGradient: Operation<Saved, Tensors<"dlr">, GradientOptions> = {
   name: "fine_match_lr_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, inputs, [dlr], options) => {
-    const dscore = inputs[6];
-    if (dscore && dlr) kernels.fineMatchLrGradient(recorder, operands(inputs, options), dscore, dlr);
-  },
+  outputs: (_, { shape }) => ({ dlr: { shape } }),
+  kernel: kernels.fineMatchLrGradient,
 };
 
-const refGradient: Operation<GradientOptions> = {
+const refGradient: Operation<Saved, Tensors<"dref">, GradientOptions> = {
   name: "fine_match_ref_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, inputs, [dref], options) => {
-    const dscore = inputs[6];
-    if (dscore && dref) kernels.fineMatchRefGradient(recorder, operands(inputs, options), dscore, dref);
-  },
+  outputs: (_, { shape }) => ({ dref: { shape } }),
+  kernel: kernels.fineMatchRefGradient,
 };
 
-function operands(inputs: readonly (Operand | undefined)[], { blocks, window }: FineMatchOptions): kernels.FineMatch {
-  const [lr, ref, originX, originY, index, score] = inputs as Operand[] as [
-    Operand,
-    Operand,
-    Operand,
-    Operand,
-    Operand,
-    Operand,
-  ];
-  return { lr, ref, originX, originY, index, score, blocks, window };
-}
-
-function outputShape(inputs: readonly Tensor[], { blocks: [py, px], window }: FineMatchOptions): Shape {
-  const [lr, ref, originX, originY, index] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor?];
+function outputShape(
+  { lr, ref, originX, originY, index }: Inputs & Tensors<never, "index">,
+  { blocks: [py, px], window }: FineMatchOptions,
+): Shape {
   for (const [name, tensor] of Object.entries({ lr, ref })) {
     if (tensor.shape.length !== 4) throw new ShapeError(NAME, name, `has shape [${tensor.shape}], not [N, C, H, W]`);
   }
-  const [N, C, H, W] = lr.shape as [number, number, number, number];
+  const [N, C, H, W] = nchw(lr);
   if (ref.shape[0] !== N || ref.shape[1] !== C)
     throw new ShapeError(NAME, "ref", `has shape [${ref.shape}]; N and C must be those of lr [${lr.shape}]`);
   if (!Number.isInteger(H / py) || !Number.isInteger(W / px))

@@ -4,7 +4,8 @@ import * as kernels from "../../kernels/fold.js";
 import type { Shape } from "../../kernels/kernel.js";
 import { type WindowOptions, type Windows, windowsOf } from "../../kernels/shared/windows.js";
 import { unfold } from "../../kernels/unfold.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 const NAME = "fold";
 
@@ -26,24 +27,20 @@ export function fold(x: Tensor, size: readonly [number, number], options: Window
   const count = windows.count[0] * windows.count[1];
   if (x.shape.length !== 3 || lines % taps !== 0 || L !== count)
     throw new ShapeError(NAME, "x", `has shape [${x.shape}]; an image [${size}] has columns [N, C·${taps}, ${count}]`);
-  return recordOne(operation, [x], { shape: [N, lines / taps, ...size], windows });
+  return record(operation, { x }, { shape: [N, lines / taps, ...size], windows }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Tensors<"x">, Tensors<"y">, Attributes> = {
   name: NAME,
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [x], [y], { windows }) => {
-    if (x && y) kernels.fold(recorder, x, y, windows);
-  },
-  gradient: ({ inputs: [x], attributes: { windows }, dys: [dy] }) => [
-    x && dy && recordOne(gradientOperation, [dy], { shape: x.shape, windows }),
-  ],
+  outputs: (_, { shape }) => ({ y: { shape } }),
+  kernel: kernels.fold,
+  gradient: ({ inputs: { x }, attributes: { windows }, dys: { y: dy } }) => ({
+    x: record(gradientOperation, { dy }, { shape: x.shape, windows }).dx,
+  }),
 };
 
-const gradientOperation: Operation<Attributes> = {
+const gradientOperation: Operation<Tensors<"dy">, Tensors<"dx">, Attributes> = {
   name: "fold_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy], [dx], { windows }) => {
-    if (dy && dx) unfold(recorder, dy, dx, windows);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: (recorder, { dy }, { dx }, attributes) => unfold(recorder, { x: dy }, { y: dx }, attributes),
 };

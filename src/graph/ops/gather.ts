@@ -2,7 +2,8 @@
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/gather.js";
 import type { Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 const NAME = "gather";
 
@@ -14,26 +15,22 @@ const NAME = "gather";
  * `x`, and no gradient flows. Throws `ShapeError`.
  */
 export function gather(x: Tensor, index: Tensor): Tensor {
-  return recordOne(operation, [x, index], null);
+  return record(operation, { x, index }).y;
 }
 
-const operation: Operation<null> = {
+const operation: Operation<Tensors<"x" | "index">, Tensors<"y">> = {
   name: NAME,
-  outputs: ([x, index]) => [{ shape: outputShape(x as Tensor, index as Tensor) }],
-  kernel: (recorder, [x, index], [y]) => {
-    if (x && index && y) kernels.gather(recorder, x, index, y);
-  },
-  gradient: ({ inputs: [x, index], dys: [dy], needs }) => [
-    x && dy && needs(0) ? recordOne(gradientOperation, [dy, index], { shape: x.shape }) : undefined,
-  ],
+  outputs: ({ x, index }) => ({ y: { shape: outputShape(x, index) } }),
+  kernel: kernels.gather,
+  gradient: ({ inputs: { x, index }, dys: { y: dy }, needs }) => ({
+    x: needs("x") ? record(gradientOperation, { dy, index }, { shape: x.shape }).dx : undefined,
+  }),
 };
 
-const gradientOperation: Operation<{ shape: Shape }> = {
+const gradientOperation: Operation<Tensors<"dy" | "index">, Tensors<"dx">, { readonly shape: Shape }> = {
   name: "gather_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy, index], [dx]) => {
-    if (dy && index && dx) kernels.gatherGradient(recorder, dy, index, dx);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.gatherGradient,
 };
 
 function outputShape(x: Tensor, index: Tensor): Shape {

@@ -1,19 +1,17 @@
 /** What is known of gradients before they are used: their sizes, and which of them are not finite. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/gradient_norm.js";
-import { type Operation, record, type Tensor, type Variable } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors, Variable } from "../trace/tensor.js";
 
-const operation: Operation<{ row: number }> = {
+const operation: Operation<Tensors<"gradient" | "summary">, Tensors<never>, { readonly row: number }> = {
   name: "gradient_norm",
-  outputs([gradient]) {
-    if (gradient?.dtype !== "f32")
-      throw new ShapeError("gradient_norm", gradient?.name ?? "a gradient", `is ${gradient?.dtype}, not f32`);
-    return [];
+  updates: ["summary"],
+  outputs({ gradient }) {
+    if (gradient.dtype !== "f32") throw new ShapeError("gradient_norm", gradient.name, `is ${gradient.dtype}, not f32`);
+    return {};
   },
-  kernel(recorder, [gradient, summary], _, { row }) {
-    if (gradient && summary) kernels.gradientNorm(recorder, gradient, summary, row);
-  },
-  updates: ([, summary]) => [summary as Variable],
+  kernel: kernels.gradientNorm,
 };
 
 /**
@@ -28,5 +26,5 @@ export function gradientNorm(gradients: readonly Tensor[], summary: Variable): v
       summary.name,
       `has shape [${summary.shape}], not [${gradients.length}, 2]: a row for each gradient`,
     );
-  for (const [row, gradient] of gradients.entries()) record(operation, [gradient, summary], { row });
+  for (const [row, gradient] of gradients.entries()) record(operation, { gradient, summary }, { row });
 }

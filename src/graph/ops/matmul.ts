@@ -1,37 +1,28 @@
 /** Batched matrix product. Its gradients are matrix products too, with other operands transposed. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/matmul.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
-const operation: Operation<kernels.Transposed> = {
+const operation: Operation<Tensors<"a" | "b">, Tensors<"y">, kernels.Transposed> = {
   name: "matmul",
-  outputs([a, b], { transposeA, transposeB }) {
-    const [batches, n, inner] = sides(a as Tensor, transposeA);
-    const [others, rows, m] = sides(b as Tensor, transposeB);
+  outputs({ a, b }, { transposeA, transposeB }) {
+    const [batches, n, inner] = sides(a, transposeA);
+    const [others, rows, m] = sides(b, transposeB);
     if (others !== batches || rows !== inner)
-      throw new ShapeError(
-        "matmul",
-        b?.name ?? "b",
-        `means [${others}, ${rows}, ${m}]; [${batches}, ${inner}, m] is needed`,
-      );
-    return [{ shape: [batches, n, m] }];
+      throw new ShapeError("matmul", b.name, `means [${others}, ${rows}, ${m}]; [${batches}, ${inner}, m] is needed`);
+    return { y: { shape: [batches, n, m] } };
   },
-  kernel(recorder, [a, b], [y], transposed) {
-    if (a && b && y) kernels.matmul(recorder, a, b, y, transposed);
-  },
+  kernel: kernels.matmul,
   // With A and B the operands as they multiply: dA = dy·Bᵀ, dB = Aᵀ·dy; of a transposed operand, the transposes of these.
-  gradient({ inputs, attributes: { transposeA, transposeB }, dys: [dy] }) {
-    const [a, b] = inputs as [Tensor, Tensor];
-    if (!dy) return [];
-    return [
-      transposeA
-        ? matmul(b, dy, { transposeA: transposeB, transposeB: true })
-        : matmul(dy, b, { transposeB: !transposeB }),
-      transposeB
-        ? matmul(dy, a, { transposeA: true, transposeB: transposeA })
-        : matmul(a, dy, { transposeA: !transposeA }),
-    ];
-  },
+  gradient: ({ inputs: { a, b }, attributes: { transposeA, transposeB }, dys: { y: dy } }) => ({
+    a: transposeA
+      ? matmul(b, dy, { transposeA: transposeB, transposeB: true })
+      : matmul(dy, b, { transposeB: !transposeB }),
+    b: transposeB
+      ? matmul(dy, a, { transposeA: true, transposeB: transposeA })
+      : matmul(a, dy, { transposeA: !transposeA }),
+  }),
 };
 
 /** [batches, rows, columns] of a matrix as it multiplies. */
@@ -48,5 +39,5 @@ function sides({ name, shape }: Tensor, transposed: boolean): [number, number, n
  */
 export function matmul(a: Tensor, b: Tensor, options: Partial<kernels.Transposed> = {}): Tensor {
   const { transposeA = false, transposeB = false } = options;
-  return recordOne(operation, [a, b], { transposeA, transposeB });
+  return record(operation, { a, b }, { transposeA, transposeB }).y;
 }

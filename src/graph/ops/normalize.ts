@@ -1,31 +1,25 @@
 /** Division by the L2 norm: what turns matrix products into the cosines of MASA's matching (section 3.2). */
 import { ShapeError } from "../../gpu/errors.js";
-import type { Operand } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/normalize.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
-const operation: Operation<kernels.NormalizeAttributes> = {
+const operation: Operation<Tensors<"x">, Tensors<"y" | "norm">, kernels.NormalizeAttributes> = {
   name: "normalize",
-  outputs([x], { dim }) {
-    const shape = x?.shape ?? [];
+  outputs({ x: { shape } }, { dim }) {
     if (shape[dim] === undefined) throw new ShapeError("normalize", "dim", `names side ${dim} of a tensor [${shape}]`);
-    return [{ shape }, { shape: shape.map((side, d) => (d === dim ? 1 : side)) }];
+    return { y: { shape }, norm: { shape: shape.map((side, d) => (d === dim ? 1 : side)) } };
   },
-  kernel(recorder, [x], [y, norm], attributes) {
-    if (x && y && norm) kernels.normalize(recorder, x, y, norm, attributes);
-  },
-  gradient({ outputs: [y, norm], dys: [dy], attributes }) {
-    return [dy && recordOne(gradientOperation, [y, norm, dy], attributes)];
-  },
+  kernel: kernels.normalize,
+  gradient: ({ outputs: { y, norm }, dys: { y: dy }, attributes }) => ({
+    x: dy && record(gradientOperation, { y, norm, dy }, attributes).dx,
+  }),
 };
 
-const gradientOperation: Operation<kernels.NormalizeAttributes> = {
+const gradientOperation: Operation<Tensors<"y" | "norm" | "dy">, Tensors<"dx">, kernels.NormalizeAttributes> = {
   name: "normalize_gradient",
-  outputs: ([y]) => [{ shape: (y as Tensor).shape }],
-  kernel(recorder, inputs, [dx], attributes) {
-    const [y, norm, dy] = inputs as [Operand, Operand, Operand];
-    if (dx) kernels.normalizeGradient(recorder, { y, norm, dy, dx }, attributes);
-  },
+  outputs: ({ y: { shape } }) => ({ dx: { shape } }),
+  kernel: kernels.normalizeGradient,
 };
 
 /**
@@ -33,5 +27,5 @@ const gradientOperation: Operation<kernels.NormalizeAttributes> = {
  * divisor is a constant to the gradient, so that a zero vector gives 0 and the gradient dy / eps. Throws `ShapeError`.
  */
 export function normalize(x: Tensor, dim: number, eps = 1e-12): Tensor {
-  return recordOne(operation, [x], { dim, eps });
+  return record(operation, { x }, { dim, eps }).y;
 }

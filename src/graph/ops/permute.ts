@@ -1,7 +1,8 @@
 /** Sides of a tensor in another order, as PyTorch's permute followed by contiguous. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/permute.js";
-import { type Operation, recordOne, type Tensor, type TensorSpec } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, TensorSpec, Tensors } from "../trace/tensor.js";
 
 const NAME = "permute";
 
@@ -14,22 +15,17 @@ interface Attributes {
  * and contiguous(). Of any type, up to six sides. The gradient is the inverse permutation. Throws `ShapeError`.
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
-  return recordOne(operation, [x], { order });
+  return record(operation, { x }, { order }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Tensors<"x">, Tensors<"y">, Attributes> = {
   name: NAME,
-  outputs: ([x], { order }) => [permuted(x as Tensor, order)],
-  kernel: (recorder, [x], [y], { order }) => {
-    if (x && y) kernels.permute(recorder, x, y, order);
+  outputs: ({ x }, { order }) => ({ y: permuted(x, order) }),
+  kernel: kernels.permute,
+  gradient({ attributes: { order }, dys: { y: dy } }) {
+    const inverse = order.map((_, d) => order.indexOf(d));
+    return { x: permute(dy, inverse) };
   },
-  gradient: ({ attributes: { order }, dys: [dy] }) => [
-    dy &&
-      permute(
-        dy,
-        order.map((_, d) => order.indexOf(d)),
-      ),
-  ],
 };
 
 function permuted({ shape, dtype }: Tensor, order: readonly number[]): TensorSpec {

@@ -5,7 +5,8 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/pointwise.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 import { sumTo } from "./reduce.js";
 
 interface Attributes {
@@ -38,42 +39,41 @@ const gradients: { readonly [name in kernels.PointwiseName]?: Gradient } = {
   SOFTPLUS: ({ a, dy }) => [binary("SOFTPLUS_GRADIENT", a, dy)],
 };
 
-const operations = new Map<kernels.PointwiseName, Operation<Attributes>>();
+type Pointwise = Operation<Tensors<"a", "b">, Tensors<"y">, Attributes>;
 
-function operation(name: kernels.PointwiseName): Operation<Attributes> {
+const operations = new Map<kernels.PointwiseName, Pointwise>();
+
+function operation(name: kernels.PointwiseName): Pointwise {
   const known = operations.get(name) ?? define(name);
   operations.set(name, known);
   return known;
 }
 
-function define(constant: kernels.PointwiseName): Operation<Attributes> {
-  const name = constant.toLowerCase();
-  const gradient = gradients[constant];
-  const base: Operation<Attributes> = {
+function define(op: kernels.PointwiseName): Pointwise {
+  const name = op.toLowerCase();
+  const gradient = gradients[op];
+  const base: Pointwise = {
     name,
-    halves: { inputs: [0, 1], outputs: [0] },
-    outputs: ([a, b]) => [{ shape: broadcastShape(name, a as Tensor, b ?? (a as Tensor)) }],
-    kernel: (recorder, [a, b], [y], { alpha }) => {
-      if (a && y) kernels.pointwise(recorder, constant, a, b ?? a, y, alpha);
-    },
+    f16: { inputs: ["a", "b"], outputs: ["y"] },
+    outputs: ({ a, b = a }) => ({ y: { shape: broadcastShape(name, a, b) } }),
+    kernel: (recorder, inputs, outputs, { alpha }) => kernels.pointwise(recorder, inputs, outputs, { op, alpha }),
   };
   if (!gradient) return base;
   return {
     ...base,
-    gradient({ inputs: [a, b], outputs: [y], attributes: { alpha }, dys: [dy] }) {
-      if (!a || !y || !dy) return [];
+    gradient({ inputs: { a, b }, outputs: { y }, attributes: { alpha }, dys: { y: dy } }) {
       const [da, db] = gradient({ a, b: b ?? a, y, dy, alpha });
-      return [sumTo(da, a.shape), b && db && sumTo(db, b.shape)];
+      return { a: sumTo(da, a.shape), b: b && db && sumTo(db, b.shape) };
     },
   };
 }
 
 function unary(name: kernels.PointwiseName, a: Tensor, alpha = 0): Tensor {
-  return recordOne(operation(name), [a], { alpha });
+  return record(operation(name), { a }, { alpha }).y;
 }
 
 function binary(name: kernels.PointwiseName, a: Tensor, b: Tensor, alpha = 0): Tensor {
-  return recordOne(operation(name), [a, b], { alpha });
+  return record(operation(name), { a, b }, { alpha }).y;
 }
 
 /** a + b, broadcast. */
@@ -107,17 +107,15 @@ export const shift = (x: Tensor, summand: number) => unary("SHIFT", x, summand);
 /** log(1 + eˣ), without overflow; its gradient is 1 / (1 + e⁻ˣ). */
 export const softplus = (x: Tensor) => unary("SOFTPLUS", x);
 
-const fillOperation: Operation<{ shape: Shape; value: number }> = {
+const fillOperation: Operation<Tensors<never>, Tensors<"y">, { readonly shape: Shape; readonly value: number }> = {
   name: "fill",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, _, [y], { value }) => {
-    if (y) kernels.fill(recorder, y, value);
-  },
+  outputs: (_, { shape }) => ({ y: { shape } }),
+  kernel: kernels.fill,
 };
 
 /** A tensor with one value everywhere. */
 export function fill(shape: Shape, value: number): Tensor {
-  return recordOne(fillOperation, [], { shape, value });
+  return record(fillOperation, {}, { shape, value }).y;
 }
 
 /** The shape that `a` and `b` broadcast to: right-aligned, a side of 1 stretches. */

@@ -3,7 +3,8 @@ import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import { pointwise } from "../../kernels/pointwise.js";
 import * as kernels from "../../kernels/reduce.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 import { reshape } from "../trace/view.js";
 
 interface SumAttributes {
@@ -11,13 +12,11 @@ interface SumAttributes {
   readonly factor: number;
 }
 
-const sumOperation: Operation<SumAttributes> = {
+const sumOperation: Operation<Tensors<"x">, Tensors<"y">, SumAttributes> = {
   name: "sum",
-  outputs: ([x], { dims }) => [{ shape: (x as Tensor).shape.map((side, d) => (dims.includes(d) ? 1 : side)) }],
-  kernel: (recorder, [x], [y], { dims, factor }) => {
-    if (x && y) kernels.sum(recorder, x, y, dims, factor);
-  },
-  gradient: ({ inputs: [x], attributes: { factor }, dys: [dy] }) => [dy && expand(dy, (x as Tensor).shape, factor)],
+  outputs: ({ x: { shape } }, { dims }) => ({ y: { shape: shape.map((side, d) => (dims.includes(d) ? 1 : side)) } }),
+  kernel: kernels.sum,
+  gradient: ({ inputs: { x }, attributes: { factor }, dys: { y: dy } }) => ({ x: expand(dy, x.shape, factor) }),
 };
 
 /** The sum of `x` over `dims` (default: all), times `factor`. The summed sides stay, with length 1. */
@@ -26,7 +25,7 @@ export function sum(x: Tensor, dims: readonly number[] = x.shape.map((_, d) => d
   for (const dim of ascending) {
     if (x.shape[dim] === undefined) throw new ShapeError("sum", "dims", `names side ${dim} of a tensor [${x.shape}]`);
   }
-  return recordOne(sumOperation, [x], { dims: ascending, factor });
+  return record(sumOperation, { x }, { dims: ascending, factor }).y;
 }
 
 /** The mean of `x` over `dims` (default: all). The sides stay, with length 1. */
@@ -42,15 +41,14 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return reshape(dims.length ? sum(x, dims) : x, shape);
 }
 
-const expandOperation: Operation<{ shape: Shape; factor: number }> = {
+const expandOperation: Operation<Tensors<"x">, Tensors<"y">, { readonly shape: Shape; readonly factor: number }> = {
   name: "expand",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [x], [y], { factor }) => {
-    if (x && y) pointwise(recorder, "SCALE", x, x, y, factor);
-  },
-  gradient: ({ inputs: [x], attributes: { factor }, dys: [dy] }) => {
-    const dims = (x as Tensor).shape.flatMap((side, d) => (side === 1 && dy?.shape[d] !== 1 ? [d] : []));
-    return [dy && sum(dy, dims, factor)];
+  outputs: (_, { shape }) => ({ y: { shape } }),
+  kernel: (recorder, { x }, outputs, { factor }) =>
+    pointwise(recorder, { a: x }, outputs, { op: "SCALE", alpha: factor }),
+  gradient({ inputs: { x }, attributes: { factor }, dys: { y: dy } }) {
+    const dims = x.shape.flatMap((side, d) => (side === 1 && dy.shape[d] !== 1 ? [d] : []));
+    return { x: sum(dy, dims, factor) };
   },
 };
 
@@ -58,5 +56,5 @@ const expandOperation: Operation<{ shape: Shape; factor: number }> = {
 export function expand(x: Tensor, shape: Shape, factor = 1): Tensor {
   if (x.shape.length !== shape.length || x.shape.some((side, d) => side !== 1 && side !== shape[d]))
     throw new ShapeError("expand", x.name, `has shape [${x.shape}], which does not stretch to [${shape}]`);
-  return recordOne(expandOperation, [x], { shape, factor });
+  return record(expandOperation, { x }, { shape, factor }).y;
 }

@@ -2,7 +2,8 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/replicate_pad.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 const NAME = "replicate_pad";
 
@@ -16,26 +17,22 @@ interface Attributes {
  * Throws `ShapeError`.
  */
 export function replicatePad(x: Tensor, padding: kernels.Padding): Tensor {
-  return recordOne(operation, [x], { padding });
+  return record(operation, { x }, { padding }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Tensors<"x">, Tensors<"y">, Attributes> = {
   name: NAME,
-  outputs: ([x], { padding }) => [{ shape: outputShape(x as Tensor, padding) }],
-  kernel: (recorder, [x], [y], { padding }) => {
-    if (x && y) kernels.replicatePad(recorder, x, y, padding);
-  },
-  gradient: ({ inputs: [x], attributes: { padding }, dys: [dy] }) => [
-    x && dy && recordOne(gradientOperation, [dy], { shape: x.shape, padding }),
-  ],
+  outputs: ({ x }, { padding }) => ({ y: { shape: outputShape(x, padding) } }),
+  kernel: kernels.replicatePad,
+  gradient: ({ inputs: { x }, attributes: { padding }, dys: { y: dy } }) => ({
+    x: record(gradientOperation, { dy }, { shape: x.shape, padding }).dx,
+  }),
 };
 
-const gradientOperation: Operation<Attributes & { shape: Shape }> = {
+const gradientOperation: Operation<Tensors<"dy">, Tensors<"dx">, Attributes & { readonly shape: Shape }> = {
   name: "replicate_pad_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy], [dx], { padding }) => {
-    if (dy && dx) kernels.replicatePadGradient(recorder, dy, dx, padding);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.replicatePadGradient,
 };
 
 function outputShape({ shape }: Tensor, padding: kernels.Padding): Shape {

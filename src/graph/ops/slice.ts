@@ -2,7 +2,8 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/slice.js";
-import { type Operation, recordOne, type Tensor, type TensorSpec } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, TensorSpec, Tensors } from "../trace/tensor.js";
 
 const NAME = "slice";
 
@@ -17,26 +18,22 @@ interface Attributes {
  * Of any type. The gradient is dy in its place and 0 around it. Throws `ShapeError`.
  */
 export function slice(x: Tensor, dim: number, start: number, end: number): Tensor {
-  return recordOne(operation, [x], { dim, start, end });
+  return record(operation, { x }, { dim, start, end }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Tensors<"x">, Tensors<"y">, Attributes> = {
   name: NAME,
-  outputs: ([x], attributes) => [run(x as Tensor, attributes)],
-  kernel: (recorder, [x], [y], { dim, start }) => {
-    if (x && y) kernels.slice(recorder, x, y, dim, start);
-  },
-  gradient: ({ inputs: [x], attributes, dys: [dy] }) => [
-    x && dy && recordOne(gradientOperation, [dy], { ...attributes, shape: x.shape }),
-  ],
+  outputs: ({ x }, attributes) => ({ y: run(x, attributes) }),
+  kernel: kernels.slice,
+  gradient: ({ inputs: { x }, attributes, dys: { y: dy } }) => ({
+    x: record(gradientOperation, { dy }, { ...attributes, shape: x.shape }).dx,
+  }),
 };
 
-const gradientOperation: Operation<Attributes & { shape: Shape }> = {
+const gradientOperation: Operation<Tensors<"dy">, Tensors<"dx">, Attributes & { readonly shape: Shape }> = {
   name: "slice_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy], [dx], { dim, start }) => {
-    if (dy && dx) kernels.sliceGradient(recorder, dy, dx, dim, start);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.sliceGradient,
 };
 
 function run({ shape, dtype }: Tensor, { dim, start, end }: Attributes): TensorSpec {

@@ -2,7 +2,8 @@
 import { ShapeError } from "../../gpu/errors.js";
 import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/top1.js";
-import { type Operation, record, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 const NAME = "top1";
 
@@ -12,30 +13,24 @@ const NAME = "top1";
  * goes to the winner alone; indices have none. Throws `ShapeError`.
  */
 export function top1(x: Tensor): { values: Tensor; indices: Tensor } {
-  const [values, indices] = record(operation, [x], null) as [Tensor, Tensor];
-  return { values, indices };
+  return record(operation, { x });
 }
 
-const operation: Operation<null> = {
+const operation: Operation<Tensors<"x">, Tensors<"values" | "indices">> = {
   name: NAME,
-  outputs: ([x]) => {
-    const { shape } = x as Tensor;
+  outputs: ({ x: { shape } }) => {
     if (shape.length === 0) throw new ShapeError(NAME, "x", "has no side to search along");
     const best = [...shape.slice(0, -1), 1];
-    return [{ shape: best }, { shape: best, dtype: "i32" }];
+    return { values: { shape: best }, indices: { shape: best, dtype: "i32" } };
   },
-  kernel: (recorder, [x], [values, indices]) => {
-    if (x && values && indices) kernels.top1(recorder, x, values, indices);
-  },
-  gradient: ({ inputs: [x], outputs: [, indices], dys: [dy] }) => [
-    x && dy && recordOne(gradientOperation, [dy, indices], { shape: x.shape }),
-  ],
+  kernel: kernels.top1,
+  gradient: ({ inputs: { x }, outputs: { indices }, dys: { values: dy } }) => ({
+    x: dy && record(gradientOperation, { dy, indices }, { shape: x.shape }).dx,
+  }),
 };
 
-const gradientOperation: Operation<{ shape: Shape }> = {
+const gradientOperation: Operation<Tensors<"dy" | "indices">, Tensors<"dx">, { readonly shape: Shape }> = {
   name: "top1_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy, indices], [dx]) => {
-    if (dy && indices && dx) kernels.top1Gradient(recorder, dy, indices, dx);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: kernels.top1Gradient,
 };

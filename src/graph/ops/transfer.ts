@@ -1,8 +1,9 @@
 /** Extraction: the matched features of the reference, put where LR needs them (MASA-SR, section 3.2). */
 import { ShapeError } from "../../gpu/errors.js";
-import type { Operand, Shape } from "../../kernels/kernel.js";
+import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/transfer.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 /** What `transfer` carries over, and where to. */
 export interface TransferInputs {
@@ -40,51 +41,47 @@ export function transfer(
   { feature, index, score, originX, originY }: TransferInputs,
   options: TransferOptions,
 ): Tensor {
-  return recordOne(operation, [feature, score, index, originX, originY], options);
+  return record(operation, { feature, score, index, originX, originY }, options).y;
 }
 
-const operation: Operation<TransferOptions> = {
+type Matches = Tensors<"index" | "originX" | "originY">;
+type Inputs = Matches & Tensors<"feature" | "score">;
+
+const operation: Operation<Inputs, Tensors<"y">, TransferOptions> = {
   name: NAME,
-  halves: { inputs: [0], outputs: [0] },
-  outputs: (inputs, options) => [{ shape: outputShape(inputs as Tensor[], options) }],
-  kernel: (recorder, [feature, score, ...matches], [y], options) => {
-    if (feature && score && y) kernels.transfer(recorder, feature, score, y, operands(matches, options));
-  },
-  gradient({ inputs: [feature, score, ...matches], attributes, dys: [dy], needs }) {
-    if (!feature || !score || !dy) return [];
-    return [
-      needs(0) ? recordOne(refGradient, [dy, score, ...matches], { ...attributes, shape: feature.shape }) : undefined,
-      needs(1) ? recordOne(scoreGradient, [dy, feature, ...matches], { ...attributes, shape: score.shape }) : undefined,
-    ];
+  f16: { inputs: ["feature"], outputs: ["y"] },
+  outputs: (inputs, options) => ({ y: { shape: outputShape(inputs, options) } }),
+  kernel: kernels.transfer,
+  gradient({ inputs: { feature, score, ...matches }, attributes, dys: { y: dy }, needs }) {
+    return {
+      feature: needs("feature")
+        ? record(refGradient, { dy, score, ...matches }, { ...attributes, shape: feature.shape }).dfeature
+        : undefined,
+      score: needs("score")
+        ? record(scoreGradient, { dy, feature, ...matches }, { ...attributes, shape: score.shape }).dscore
+        : undefined,
+    };
   },
 };
 
 type GradientOptions = TransferOptions & { readonly shape: Shape };
 
-const refGradient: Operation<GradientOptions> = {
+const refGradient: Operation<Matches & Tensors<"dy" | "score">, Tensors<"dfeature">, GradientOptions> = {
   name: "transfer_ref_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy, score, ...matches], [dfeature], options) => {
-    if (dy && score && dfeature) kernels.transferRefGradient(recorder, dy, score, dfeature, operands(matches, options));
-  },
+  outputs: (_, { shape }) => ({ dfeature: { shape } }),
+  kernel: kernels.transferRefGradient,
 };
 
-const scoreGradient: Operation<GradientOptions> = {
+const scoreGradient: Operation<Matches & Tensors<"dy" | "feature">, Tensors<"dscore">, GradientOptions> = {
   name: "transfer_score_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy, feature, ...matches], [dscore], options) => {
-    if (dy && feature && dscore)
-      kernels.transferScoreGradient(recorder, dy, feature, dscore, operands(matches, options));
-  },
+  outputs: (_, { shape }) => ({ dscore: { shape } }),
+  kernel: kernels.transferScoreGradient,
 };
 
-function operands(matches: readonly (Operand | undefined)[], { blocks, window, scale }: TransferOptions) {
-  const [index, originX, originY] = matches as [Operand, Operand, Operand];
-  return { index, originX, originY, px: blocks[1], window, scale };
-}
-
-function outputShape(inputs: readonly Tensor[], { blocks, window, scale }: TransferOptions): Shape {
-  const [feature, score, index, originX, originY] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+function outputShape(
+  { feature, score, index, originX, originY }: Inputs,
+  { blocks, window, scale }: TransferOptions,
+): Shape {
   if (feature.shape.length !== 4 || !feature.shape.slice(2).every((side) => Number.isInteger(side / scale)))
     throw new ShapeError(NAME, "feature", `has shape [${feature.shape}]; [N, C, ${scale}·Hr, ${scale}·Wr] is wanted`);
   const [N, C] = feature.shape as [number, number];

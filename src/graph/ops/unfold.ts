@@ -1,10 +1,11 @@
 /** Windows of an image as columns, as PyTorch's unfold (im2col). Its adjoint, and so its gradient, is fold. */
 import { ShapeError } from "../../gpu/errors.js";
 import { fold } from "../../kernels/fold.js";
-import type { Shape } from "../../kernels/kernel.js";
+import { nchw, type Shape } from "../../kernels/kernel.js";
 import { type WindowOptions, type Windows, windowsOf } from "../../kernels/shared/windows.js";
 import * as kernels from "../../kernels/unfold.js";
-import { type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 const NAME = "unfold";
 
@@ -19,28 +20,24 @@ interface Attributes {
  */
 export function unfold(x: Tensor, options: WindowOptions): Tensor {
   if (x.shape.length !== 4) throw new ShapeError(NAME, "x", `has shape [${x.shape}], not four sides`);
-  const [, , H, W] = x.shape as [number, number, number, number];
-  return recordOne(operation, [x], { windows: windowsOf(NAME, [H, W], options) });
+  const [, , H, W] = nchw(x);
+  return record(operation, { x }, { windows: windowsOf(NAME, [H, W], options) }).y;
 }
 
-const operation: Operation<Attributes> = {
+const operation: Operation<Tensors<"x">, Tensors<"y">, Attributes> = {
   name: NAME,
-  outputs: ([x], { windows: { kernel, count } }) => {
-    const [N, C] = (x as Tensor).shape as [number, number];
-    return [{ shape: [N, C * kernel[0] * kernel[1], count[0] * count[1]] }];
+  outputs: ({ x }, { windows: { kernel, count } }) => {
+    const [N, C] = nchw(x);
+    return { y: { shape: [N, C * kernel[0] * kernel[1], count[0] * count[1]] } };
   },
-  kernel: (recorder, [x], [y], { windows }) => {
-    if (x && y) kernels.unfold(recorder, x, y, windows);
-  },
-  gradient: ({ inputs: [x], attributes: { windows }, dys: [dy] }) => [
-    x && dy && recordOne(gradientOperation, [dy], { shape: x.shape, windows }),
-  ],
+  kernel: kernels.unfold,
+  gradient: ({ inputs: { x }, attributes: { windows }, dys: { y: dy } }) => ({
+    x: record(gradientOperation, { dy }, { shape: x.shape, windows }).dx,
+  }),
 };
 
-const gradientOperation: Operation<Attributes & { shape: Shape }> = {
+const gradientOperation: Operation<Tensors<"dy">, Tensors<"dx">, Attributes & { readonly shape: Shape }> = {
   name: "unfold_gradient",
-  outputs: (_, { shape }) => [{ shape }],
-  kernel: (recorder, [dy], [dx], { windows }) => {
-    if (dy && dx) fold(recorder, dy, dx, windows);
-  },
+  outputs: (_, { shape }) => ({ dx: { shape } }),
+  kernel: (recorder, { dy }, { dx }, attributes) => fold(recorder, { x: dy }, { y: dx }, attributes),
 };

@@ -1,7 +1,8 @@
 /** The gate that `adam` and `ema` pass: closed where a step would carry NaN or infinity into the parameters. */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/update_gate.js";
-import { GraphError, type Operation, recordOne, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import { GraphError, type Operation, type Tensor, type Tensors } from "../trace/tensor.js";
 
 /** What `updateGate` makes of the summary of `gradientNorm`. */
 export type UpdateGateOptions = kernels.UpdateGateOptions;
@@ -9,10 +10,10 @@ export type UpdateGateOptions = kernels.UpdateGateOptions;
 /** What a gate [3] holds, in its order. */
 export const GATE = ["open", "scale", "norm"] as const;
 
-const operation: Operation<UpdateGateOptions> = {
+const operation: Operation<Tensors<"summary", "before">, Tensors<"gate">, UpdateGateOptions> = {
   name: "update_gate",
-  outputs([summary, before], { rows, maxNorm }) {
-    const { name, shape } = summary as Tensor;
+  optional: ["before"],
+  outputs({ summary: { name, shape }, before }, { rows, maxNorm }) {
     if (shape.length !== 2 || shape[1] !== 2)
       throw new ShapeError("update_gate", name, `has shape [${shape}], not [rows, 2]`);
     if (!Number.isInteger(rows) || rows < 1 || rows > (shape[0] as number))
@@ -21,11 +22,9 @@ const operation: Operation<UpdateGateOptions> = {
       throw new ShapeError("update_gate", before.name, `has shape [${before.shape}]; a gate is [${GATE.length}]`);
     if (maxNorm !== undefined && !(maxNorm > 0 && Number.isFinite(maxNorm)))
       throw new GraphError(`update_gate: maxNorm is ${maxNorm}`, "Give a positive number, or leave it out");
-    return [{ shape: [GATE.length] }];
+    return { gate: { shape: [GATE.length] } };
   },
-  kernel(recorder, [summary, before], [gate], options) {
-    if (summary && gate) kernels.updateGate(recorder, summary, before, gate, options);
-  },
+  kernel: kernels.updateGate,
 };
 
 /**
@@ -38,5 +37,5 @@ const operation: Operation<UpdateGateOptions> = {
  * Throws `ShapeError`, `GraphError`.
  */
 export function updateGate(summary: Tensor, options: UpdateGateOptions, before?: Tensor): Tensor {
-  return recordOne(operation, [summary, before], options);
+  return record(operation, { summary, before }, options).gate;
 }

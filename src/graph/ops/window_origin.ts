@@ -1,7 +1,8 @@
 /** From a block's coarse match to the corner of the window that it searches finely (MASA-SR, section 3.2). */
 import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/window_origin.js";
-import { type Operation, record, type Tensor } from "../trace/tensor.js";
+import { record } from "../trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 
 /** The windows of `windowOrigin`, in pixels of the downscaled reference. */
 export interface WindowOriginOptions {
@@ -19,24 +20,17 @@ export interface WindowOrigins {
 
 /** The windows centred on the positions `index` (i32 [N, blocks], row by row), moved inside. Throws `ShapeError`. */
 export function windowOrigin(index: Tensor, options: WindowOriginOptions): WindowOrigins {
-  const [originX, originY] = record(operation, [index], options) as [Tensor, Tensor];
-  return { originX, originY };
+  return record(operation, { index }, options);
 }
 
-const operation: Operation<WindowOriginOptions> = {
+const operation: Operation<Tensors<"index">, Tensors<"originX" | "originY">, WindowOriginOptions> = {
   name: "window_origin",
-  outputs: ([index], { refDown, window }) => {
-    const { dtype, shape, name } = index as Tensor;
+  outputs: ({ index: { dtype, shape, name } }, { refDown, window }) => {
     if (dtype !== "i32" || shape.length !== 2)
       throw new ShapeError("window_origin", name, `is ${dtype} [${shape}]; i32 [N, blocks] is wanted`);
     if (window.some((side, axis) => side > 2 * (refDown[axis] as number)))
       throw new ShapeError("window_origin", "window", `[${window}] is more than twice the reference [${refDown}]`);
-    return [
-      { shape, dtype: "i32" },
-      { shape, dtype: "i32" },
-    ];
+    return { originX: { shape, dtype: "i32" }, originY: { shape, dtype: "i32" } };
   },
-  kernel: (recorder, [index], [originX, originY], { refDown, window }) => {
-    if (index && originX && originY) kernels.windowOrigin(recorder, index, [originX, originY], refDown, window);
-  },
+  kernel: kernels.windowOrigin,
 };

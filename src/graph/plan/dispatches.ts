@@ -8,7 +8,8 @@ import { formatBytes, LimitError } from "../../gpu/errors.js";
 import type { Pipeline, PipelineSpec } from "../../gpu/pipeline.js";
 import { packParams } from "../../gpu/shader.js";
 import { byteSize, type Choice, type Dispatch, type Operand, Recorder } from "../../kernels/kernel.js";
-import { type Graph, GraphError, type Node, type Tensor, Variable } from "../trace/tensor.js";
+import type { Graph } from "../trace/graph.js";
+import { GraphError, type Node, type Tensor, tensorsOf, Variable } from "../trace/tensor.js";
 import { storage } from "./layout.js";
 
 /** A dispatch of a plan. */
@@ -53,7 +54,7 @@ function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
   for (let node = stack.pop(); node; node = stack.pop()) {
     if (live.has(node)) continue;
     live.add(node);
-    for (const tensor of node.inputs) if (tensor?.node) stack.push(tensor.node);
+    for (const tensor of tensorsOf(node.inputs)) if (tensor.node) stack.push(tensor.node);
   }
   return [...live].sort((a, b) => a.order - b.order);
 }

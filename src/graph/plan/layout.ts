@@ -13,8 +13,9 @@ import { GraphError, Tensor } from "../trace/tensor.js";
 export function storage(operand: Operand): Operand {
   let tensor = operand;
   while (tensor instanceof Tensor && tensor.node && !tensor.node.operation.kernel) {
-    const viewed = tensor.node.inputs[0];
-    if (!viewed) throw new GraphError(`${tensor.name} is a view of nothing`, "Give the operation a kernel");
+    const viewed = tensor.node.inputs.x;
+    if (!(viewed instanceof Tensor))
+      throw new GraphError(`${tensor.name} has no kernel and no input x`, "Give the operation a kernel");
     tensor = viewed;
   }
   return tensor;

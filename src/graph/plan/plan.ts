@@ -11,18 +11,8 @@ import type { Pipeline } from "../../gpu/pipeline.js";
 import { type Profiler, phase } from "../../gpu/profiler.js";
 import type { Timestamps } from "../../gpu/timestamps.js";
 import { byteSize, type Dispatch, type Dtype, type Operand, type Shape } from "../../kernels/kernel.js";
-import {
-  Constant,
-  cast,
-  type Graph,
-  GraphError,
-  type HostType,
-  Input,
-  input,
-  type Tensor,
-  trace,
-  Variable,
-} from "../trace/tensor.js";
+import { cast, type Graph, input, trace } from "../trace/graph.js";
+import { Constant, GraphError, type HostType, Input, type Tensor, Variable } from "../trace/tensor.js";
 import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
 import {
   checkBindings,

@@ -1,23 +1,8 @@
-/**
- * Tensors, variables, and the graph that operations are recorded into.
- *
- * `trace` runs a function that builds a network with ordinary calls; every operation appends a node. Nodes run in the
- * order they were recorded, so that an in-place update (Adam, running statistics) is seen by what is recorded after it
- * and not by what came before, as in an eager framework.
- */
-
+/** Tensors, and the types of the operations and nodes that compute them. Recording is in graph.ts. */
 import { MasaError } from "../../errors.js";
 import type { Buffer } from "../../gpu/device.js";
 import { ShapeError } from "../../gpu/errors.js";
-import {
-  type Dtype,
-  elements,
-  type FloatStorage,
-  type Operand,
-  type Recorder,
-  type Shape,
-} from "../../kernels/kernel.js";
-import { castOperation } from "../ops/cast.js";
+import { type Dtype, elements, type Operand, type Recorder, type Shape } from "../../kernels/kernel.js";
 
 /** A graph that was built or used wrongly. */
 export class GraphError extends MasaError {
@@ -84,217 +69,105 @@ export class Variable extends Tensor {
   }
 }
 
+/** Inputs of an operation as records list them: a name has a tensor, a list of tensors, or none where it is optional. */
+export type Inputs = Readonly<Record<string, Tensor | readonly Tensor[] | undefined>>;
+/** Outputs of an operation by name. */
+export type Outputs = Readonly<Record<string, Tensor>>;
+
+/** Tensors by name: `Tensors<"x" | "weight", "bias">` has a bias or not. */
+export type Tensors<Required extends string, Optional extends string = never> = {
+  readonly [name in Required]: Tensor;
+} & { readonly [name in Optional]?: Tensor | undefined };
+
 /** One recorded operation. */
 export interface Node {
-  readonly operation: Operation<unknown>;
+  readonly operation: AnyOperation;
   readonly attributes: unknown;
-  readonly inputs: readonly (Tensor | undefined)[];
-  readonly outputs: readonly Tensor[];
+  readonly inputs: Inputs;
+  readonly outputs: Outputs;
   /** Variables among the inputs that it writes to. */
   readonly updates: readonly Variable[];
-  /** Versions of the inputs when recorded (see `Variable.version`). */
-  readonly versions: readonly number[];
+  /** Versions of the variables among the inputs when it was recorded (see `Variable.version`). */
+  readonly versions: ReadonlyMap<Variable, number>;
   /** Position in the graph. */
   readonly order: number;
   /** Where in the network: `encoder.lr`, `decoder.x4`; for progress, profiles and error messages. */
   readonly scope: string;
   /** Recorded under `noGrad`: gradients stop here. */
   readonly noGrad: boolean;
-  /** The call of `recomputed` that it was recorded in: `grad` computes its outputs again. */
+  /** The activation checkpoint (`segment`) that it belongs to: `grad` computes its outputs again. */
   readonly segment: symbol | undefined;
+  /** The operation whose gradient it helps to compute, where `grad` recorded it. */
+  readonly gradientOf: string | undefined;
 }
 
-/** What defines an operation in the graph. `A` is the type of its attributes (stride, padding, …). */
-export interface Operation<A> {
+/**
+ * What defines an operation in the graph: the records of its inputs and outputs by name, and the type of its attributes
+ * (stride, padding, …). `Operation<Tensors<"x" | "weight", "bias">, Tensors<"y">, { stride: number }>` is a convolution.
+ */
+export interface Operation<In, Out, A = null> {
   readonly name: string;
-  /** The shape rule: checks the inputs (throws `ShapeError`) and says what comes out. */
-  outputs(inputs: readonly (Tensor | undefined)[], attributes: A): readonly TensorSpec[];
-  /** Records the dispatches. Absent for a view, whose only output is its first input in another shape. */
-  kernel?(
-    recorder: Recorder,
-    inputs: readonly (Operand | undefined)[],
-    outputs: readonly Operand[],
-    attributes: A,
-  ): void;
+  /** Inputs that may be left out. `record` throws `GraphError` where another one is missing. */
+  readonly optional?: readonly (keyof In & string)[];
+  /** Inputs that it updates in place; they must be variables. */
+  readonly updates?: readonly (keyof In & string)[];
   /**
-   * Positions of the inputs that its kernel reads in 16 bits too, and of the outputs that it writes so where `storedAs` asks
-   * for it. The graph casts what else arrives in 16 bits.
+   * Inputs that its kernel also reads in f16, and outputs that it writes in f16 where `storedAs` asks for it. `record`
+   * casts other inputs that arrive in f16.
    */
-  readonly halves?: { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
-  /** The gradients of the inputs, in their order; undefined for an input that has none. Absent: `grad` fails by name. */
-  gradient?(context: GradientContext<A>): readonly (Tensor | undefined)[];
-  /** The inputs that it writes to. */
-  updates?(inputs: readonly (Tensor | undefined)[]): readonly Variable[];
-}
-
-/** What an operation is given to make the gradients of its inputs of. */
-export interface GradientContext<A> {
-  readonly inputs: readonly (Tensor | undefined)[];
-  readonly outputs: readonly Tensor[];
-  readonly attributes: A;
-  /** Gradient of each output; undefined for an output that the loss does not depend on. */
-  readonly dys: readonly (Tensor | undefined)[];
-  /** Whether the gradient of input `i` is wanted: an expensive one may be left out. */
-  needs(i: number): boolean;
-}
-
-/** The nodes recorded by one trace. */
-export class Graph {
-  readonly nodes: Node[] = [];
-  readonly inputs: Input[] = [];
-  noGrad = 0;
-  scopes: string[] = [];
-  stored: FloatStorage = "f32";
-  segment: symbol | undefined;
-}
-
-let current: Graph | undefined;
-
-/** Runs `build` and returns the graph it recorded. Not reentrant. */
-export function trace<T>(build: () => T): { graph: Graph; result: T } {
-  if (current) throw new GraphError("a graph is being built already", "Finish it before you start another");
-  const graph = new Graph();
-  current = graph;
-  try {
-    return { graph, result: build() };
-  } finally {
-    current = undefined;
-  }
-}
-
-/** The graph being traced. Throws `GraphError` outside a trace. */
-export function currentGraph(what: string): Graph {
-  if (!current)
-    throw new GraphError(
-      `${what} was called outside a graph`,
-      "Call operations inside the function given to compile()",
-    );
-  return current;
-}
-
-/** Records an operation. The operations' own functions call this; users call those. */
-export function record<A>(
-  operation: Operation<A>,
-  given: readonly (Tensor | undefined)[],
-  attributes: A,
-): readonly Tensor[] {
-  const graph = currentGraph(operation.name);
-  const inputs = given.map((tensor, i) => (tensor && !takes(operation, i) ? cast(tensor, "f32") : tensor));
-  const specs = operation.outputs(inputs, attributes);
-  const scope = graph.scopes.join(".");
-  const updates = operation.updates?.(inputs) ?? [];
-  if (graph.segment && updates.length > 0)
-    throw new GraphError(
-      `operation ${operation.name} would update ${updates[0]?.name} twice inside recomputed()`,
-      "Record it outside",
-    );
-  const outputs: Tensor[] = [];
-  const node: Node = {
-    operation: operation as Operation<unknown>,
-    attributes,
-    inputs,
-    outputs,
-    updates,
-    versions: inputs.map((input) => (input instanceof Variable ? input.version : 0)),
-    order: graph.nodes.length,
-    scope,
-    noGrad: graph.noGrad > 0,
-    segment: graph.segment,
+  readonly f16?: {
+    readonly inputs: readonly (keyof In & string)[];
+    readonly outputs: readonly (keyof Out & string)[];
   };
-  for (const variable of updates) variable.version++;
-  const name = scope ? `${scope}/${operation.name}` : operation.name;
-  for (const [i, { shape, dtype = "f32" }] of specs.entries()) {
-    const stored = dtype === "f32" && operation.halves?.outputs.includes(i) ? graph.stored : dtype;
-    outputs.push(new Tensor(name, shape, stored, node));
-  }
-  graph.nodes.push(node);
-  return outputs;
+  /** The shape rule: checks the inputs (throws `ShapeError`) and returns the shapes of the outputs. */
+  outputs(inputs: In, attributes: A): Specs<Out>;
+  /** Records the dispatches. A view has none: its only output holds the bytes of its input `x` in another shape. */
+  kernel?(recorder: Recorder, inputs: In, outputs: Out, attributes: A): void;
+  /** The gradients by the inputs' names; an input that is left out has none. Absent: `grad` throws and names the operation. */
+  gradient?(context: GradientContext<In, Out, A>): Gradients<In>;
 }
 
-/** Whether an operation takes input `i` in 16 bits; views take everything. */
-function takes({ kernel, halves }: Operation<never>, i: number): boolean {
-  return !kernel || halves?.inputs.includes(i) === true;
+/** An operation whose inputs, outputs and attributes are known only by name. */
+export type AnyOperation = Operation<Inputs, Outputs, unknown>;
+
+/** The shape of each output; undefined for an optional one that is not computed. */
+export type Specs<Out> = { readonly [name in keyof Out]: TensorSpec | Extract<Out[name], undefined> };
+
+/** What an operation's gradient is made of. */
+export interface GradientContext<In, Out, A = null> {
+  readonly inputs: In;
+  readonly outputs: Out;
+  readonly attributes: A;
+  /** Gradients of the outputs. With several outputs, one that the loss does not depend on has none. */
+  readonly dys: OutputGradients<Out>;
+  /** Whether the gradient of an input (the `i`-th of a list) is needed: an expensive one may be left out. */
+  needs(name: keyof In & string, i?: number): boolean;
 }
 
-/** `record` for an operation with one output. */
-export function recordOne<A>(operation: Operation<A>, inputs: readonly (Tensor | undefined)[], attributes: A): Tensor {
-  return record(operation, inputs, attributes)[0] as Tensor;
+/** Gradients by input name; a list of them for a list of tensors. */
+export type Gradients<In> = {
+  readonly [name in keyof In]?:
+    | (NonNullable<In[name]> extends readonly Tensor[] ? readonly (Tensor | undefined)[] : Tensor)
+    | undefined;
+};
+
+type OutputGradients<Out> =
+  IsUnion<keyof Out> extends true
+    ? { readonly [name in keyof Out]?: Tensor | undefined }
+    : { readonly [name in keyof Out]-?: Tensor };
+type IsUnion<T, Whole = T> = T extends unknown ? ([Whole] extends [T] ? false : true) : never;
+
+/** All tensors of a record of inputs, in its order. */
+export function tensorsOf(inputs: Inputs): Tensor[] {
+  return Object.values(inputs).flatMap((input) => input ?? []);
 }
 
-/** Names what is recorded inside, for progress, profiles and messages: `scope("encoder", () => …)`. */
-export function scope<T>(name: string, build: () => T): T {
-  const graph = currentGraph("scope");
-  graph.scopes.push(name);
-  try {
-    return build();
-  } finally {
-    graph.scopes.pop();
-  }
-}
-
-/** Records without gradients: what is computed inside is a constant to `grad`. */
-export function noGrad<T>(build: () => T): T {
-  const graph = currentGraph("noGrad");
-  graph.noGrad++;
-  try {
-    return build();
-  } finally {
-    graph.noGrad--;
-  }
-}
-
-/**
- * Stores the results of what is recorded inside as `type`: as f16 they take half of the memory, and keep 11 bits and nothing
- * above 65504. Computed is in f32 all the same; operations that cannot write f16 (`Operation.halves`) write f32. There are no
- * gradients through f16: `grad` throws `GraphError`. The adapter needs `shader-f16`: `compile` throws `LimitError`.
- */
-export function storedAs<T>(type: FloatStorage, build: () => T): T {
-  const graph = currentGraph("storedAs");
-  const before = graph.stored;
-  graph.stored = type;
-  try {
-    return build();
-  } finally {
-    graph.stored = before;
-  }
-}
-
-/** `x` stored as `type`; itself where it is so, or holds no floating-point numbers. */
-export function cast(x: Tensor, type: FloatStorage): Tensor {
-  const same = x.dtype === type || (x.dtype !== "f32" && x.dtype !== "f16");
-  return same ? x : storedAs(type, () => recordOne(castOperation, [x], null));
-}
-
-/**
- * Records a part of a network whose values `grad` computes a second time rather than keeps from the forward pass until
- * their gradients need them: less memory, more time, the same bits (recompute.ts). Parts follow one another; they are not
- * nested, and what is updated in place (running statistics) stays outside: both throw `GraphError`. Not `wanted`, `build`
- * is recorded as it is.
- */
-export function recomputed<T>(build: () => T, wanted = true): T {
-  const graph = currentGraph("recomputed");
-  if (!wanted) return build();
-  if (graph.segment) throw new GraphError("recomputed() is called inside recomputed()", "Put one after the other");
-  graph.segment = Symbol("segment");
-  try {
-    return build();
-  } finally {
-    graph.segment = undefined;
-  }
-}
-
-/** A tensor of the graph that is written before each run. */
-export function input(name: string, shape: Shape, dtype: HostType = "f32"): Tensor {
-  const tensor = new Input(name, shape, dtype);
-  currentGraph("input").inputs.push(tensor);
-  return tensor;
-}
-
-/** A tensor with fixed values: `number[]` and Float32Array are f32, Int32Array is i32. */
-export function constant(name: string, shape: Shape, data: readonly number[] | Float32Array | Int32Array): Tensor {
-  return new Constant(
-    name,
-    shape,
-    data instanceof Int32Array || data instanceof Float32Array ? data : Float32Array.from(data),
+/** A record of inputs with each tensor replaced by `map` of it; `name` is `xs 1` for the second tensor of a list. */
+export function mapInputs(inputs: Inputs, map: (tensor: Tensor, name: string) => Tensor): Inputs {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, input]) => {
+      if (input === undefined || input instanceof Tensor) return [name, input && map(input, name)];
+      return [name, input.map((tensor, i) => map(tensor, `${name} ${i}`))];
+    }),
   );
 }

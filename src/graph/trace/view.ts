@@ -1,12 +1,13 @@
 /** Views: the same bytes in another shape, or the same tensor without its gradient. */
 import { ShapeError } from "../../gpu/errors.js";
 import { elements, type Shape } from "../../kernels/kernel.js";
-import { type Operation, recordOne, type Tensor } from "./tensor.js";
+import { record } from "./graph.js";
+import type { Operation, Tensor, Tensors } from "./tensor.js";
 
-const reshapeOperation: Operation<{ shape: Shape }> = {
+const reshapeOperation: Operation<Tensors<"x">, Tensors<"y">, { readonly shape: Shape }> = {
   name: "reshape",
-  outputs: ([x], { shape }) => [{ shape, dtype: (x as Tensor).dtype }],
-  gradient: ({ inputs: [x], dys: [dy] }) => [dy && reshape(dy, (x as Tensor).shape)],
+  outputs: ({ x }, { shape }) => ({ y: { shape, dtype: x.dtype } }),
+  gradient: ({ inputs: { x }, dys }) => ({ x: reshape(dys.y, x.shape) }),
 };
 
 /** The elements of `x` in row-major order, in another shape with as many elements. Copies nothing. */
@@ -17,16 +18,16 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
       x.name,
       `has ${x.size} elements [${x.shape}], shape [${shape}] has ${elements(shape)}`,
     );
-  return x.shape.join() === shape.join() ? x : recordOne(reshapeOperation, [x], { shape });
+  return x.shape.join() === shape.join() ? x : record(reshapeOperation, { x }, { shape }).y;
 }
 
-const detachOperation: Operation<null> = {
+const detachOperation: Operation<Tensors<"x">, Tensors<"y">> = {
   name: "detach",
-  outputs: ([x]) => [{ shape: (x as Tensor).shape, dtype: (x as Tensor).dtype }],
-  gradient: () => [],
+  outputs: ({ x: { shape, dtype } }) => ({ y: { shape, dtype } }),
+  gradient: () => ({}),
 };
 
 /** `x` as a constant: no gradient flows back through it. Copies nothing. */
 export function detach(x: Tensor): Tensor {
-  return recordOne(detachOperation, [x], null);
+  return record(detachOperation, { x }).y;
 }

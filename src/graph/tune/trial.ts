@@ -1,10 +1,10 @@
-/** One operation of a graph, recorded for itself once for each variant of its kernel, on stand-ins of its inputs. */
-
+/** One operation of a graph, recorded by itself once for each variant of its kernel, on stand-ins for its inputs. */
 import { MasaError } from "../../errors.js";
 import type { Device } from "../../gpu/device.js";
 import { type Data, Plan } from "../plan/plan.js";
+import { cast, recordNode, storedAs, trace } from "../trace/graph.js";
 import { type Initializer, Parameters } from "../trace/parameters.js";
-import { Constant, cast, type Node, record, storedAs, type Tensor, trace } from "../trace/tensor.js";
+import { Constant, mapInputs, type Node, type Outputs, type Tensor } from "../trace/tensor.js";
 
 /** A variant computes something else than the default. */
 export class VariantError extends MasaError {
@@ -16,7 +16,7 @@ const TOLERANCE = 1e-3;
 
 export class Trial {
   readonly #parameters = new Parameters();
-  readonly #inputs: readonly (Tensor | undefined)[];
+  readonly #standIns: ReadonlyMap<Tensor, Tensor>;
   readonly #plans = new Map<string, Plan>();
   #expected: Record<string, Data> | undefined;
 
@@ -26,7 +26,7 @@ export class Trial {
     readonly node: Node,
     readonly key: string,
   ) {
-    this.#inputs = standIns(node, this.#parameters);
+    this.#standIns = standIns(node, this.#parameters);
   }
 
   /**
@@ -37,12 +37,7 @@ export class Trial {
     const { device, key } = this;
     if (this.#plans.size === 0) await this.#parameters.allocate(device);
     const { graph, result } = trace(() => this.#record());
-    const plan = new Plan(
-      device,
-      graph,
-      Object.fromEntries(result.entries()),
-      new Map([...device.choices, [key, variant]]),
-    );
+    const plan = new Plan(device, graph, result, new Map([...device.choices, [key, variant]]));
     this.#plans.set(variant, plan);
     await plan.prepare();
     await plan.replay();
@@ -54,12 +49,15 @@ export class Trial {
   }
 
   /** The operation on tensors that are stored as the node's are. */
-  #record(): Tensor[] {
+  #record(): Outputs {
     const { operation, inputs, outputs, attributes } = this.node;
-    const half = (tensor?: Tensor) => tensor?.dtype === "f16";
-    const given = this.#inputs.map((tensor, i) => (tensor && half(inputs[i]) ? cast(tensor, "f16") : tensor));
-    const results = storedAs(outputs.some(half) ? "f16" : "f32", () => record(operation, given, attributes));
-    return results.map((tensor) => cast(tensor, "f32"));
+    const given = mapInputs(inputs, (tensor) => {
+      const standIn = this.#standIns.get(tensor) as Tensor;
+      return tensor.dtype === "f16" ? cast(standIn, "f16") : standIn;
+    });
+    const stored = Object.values(outputs).some(({ dtype }) => dtype === "f16") ? "f16" : "f32";
+    const results = storedAs(stored, () => recordNode(operation, given, attributes));
+    return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, cast(tensor, "f32")]));
   }
 
   /** The plan of a variant that was added. */
@@ -80,19 +78,20 @@ const REPORT = "Please report it with the output of 'masa doctor'";
  * Tensors of the shapes of a node's inputs: small random numbers, and zeros for indices, since an index must be valid. A
  * variable that the node updates is one here too.
  */
-function standIns({ inputs }: Node, parameters: Parameters): (Tensor | undefined)[] {
+function standIns({ inputs }: Node, parameters: Parameters): Map<Tensor, Tensor> {
   const made = new Map<Tensor, Tensor>();
-  return inputs.map((tensor, i) => {
-    if (!tensor || tensor instanceof Constant) return tensor;
-    const { shape, dtype, size } = tensor;
-    const standIn =
-      made.get(tensor) ??
-      (dtype === "f32" || dtype === "f16"
-        ? parameters.declare(`stand-in ${i}`, shape, noise, false)
-        : new Constant(`stand-in ${i}`, shape, new Int32Array(size)));
-    made.set(tensor, standIn);
-    return standIn;
+  mapInputs(inputs, (tensor, name) => {
+    if (!made.has(tensor)) made.set(tensor, standIn(tensor, `stand-in ${name}`, parameters));
+    return tensor;
   });
+  return made;
+}
+
+function standIn(tensor: Tensor, name: string, parameters: Parameters): Tensor {
+  if (tensor instanceof Constant) return tensor;
+  const { shape, dtype, size } = tensor;
+  if (dtype === "f32" || dtype === "f16") return parameters.declare(name, shape, noise, false);
+  return new Constant(name, shape, new Int32Array(size));
 }
 
 /** Numbers drawn before they repeat: to draw all those of a large tensor would take longer than to time it. */

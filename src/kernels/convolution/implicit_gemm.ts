@@ -106,7 +106,7 @@ function sum(recorder: Recorder, task: PartialSum, phase: Phase, tile: Tile, sou
   const [across, down] = rowOfGroups(Math.ceil(pixels / tile.pixels));
   recorder.dispatch({
     shader: "conv2d_implicit_gemm",
-    constants: { PIXELS: `${tile.pixels}u`, CHANNELS: `${tile.channels}u` },
+    constants: { PIXELS: tile.pixels, CHANNELS: tile.channels },
     params: {
       ...phaseParams(task, phase),
       ...{ pixels, C, H, W, channels: packed.shape[1] as number, channel, first, taken },

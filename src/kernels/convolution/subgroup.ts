@@ -79,7 +79,7 @@ function dispatchPhase(recorder: Recorder, task: PartialSum, phase: Phase, x: Op
   const steps = (groups * rows.taps * columns.taps) / taps;
   recorder.dispatch({
     shader: "conv2d_subgroup",
-    constants: { TAPS: `${taps}u`, STEP: `${step}u`, OUTPUTS: `${outputs}u` },
+    constants: { TAPS: taps, STEP: step, OUTPUTS: outputs },
     params: {
       ...phaseParams(task, phase),
       ...{ lines, strips, quads: groups, rows: margin.rows, columns: margin.columns },
@@ -186,7 +186,7 @@ function pack(
     const count = blocks * Math.ceil(C / 4) * 8 * eighths;
     recorder.dispatch({
       shader: "conv2d_subgroup_pack",
-      constants: { TAPS: `${taps}u`, OUTPUTS: `${outputs}u` },
+      constants: { TAPS: taps, OUTPUTS: outputs },
       params: {
         ...{ count, C, KH: rows.taps, KW: columns.taps, quads: groups, quad, O },
         ...{ o_stride: strides.o_stride, c_stride: strides.c_stride },

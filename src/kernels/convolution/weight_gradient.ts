@@ -98,7 +98,7 @@ const sumTiles: PartialSums = (recorder, gradient, partial, depth, slabs) => {
   for (const { C, O, KH, KW, ...source } of perSource(gradient, partial, depth)) {
     recorder.dispatch({
       shader: "conv2d_weight_gradient_implicit_gemm",
-      constants: { OUTPUTS: `${tileOutputs(O)}u` },
+      constants: { OUTPUTS: tileOutputs(O) },
       ...source,
       workgroups: [tilesOf(O, C * KH * KW), 1, slabs],
     });
@@ -112,7 +112,7 @@ const sumBySubgroup: PartialSums = (recorder, gradient, partial, depth, slabs) =
     const [TAPS, CHANNELS] = rowOfThree ? [3, 2] : [1, 4];
     recorder.dispatch({
       shader: "conv2d_weight_gradient_subgroup",
-      constants: { TAPS: `${TAPS}u`, CHANNELS: `${CHANNELS}u` },
+      constants: { TAPS, CHANNELS },
       ...source,
       workgroups: [Math.ceil(C / (8 * CHANNELS)) * Math.ceil(O / 16), (KH * KW) / TAPS, slabs],
     });

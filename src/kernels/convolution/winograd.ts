@@ -52,7 +52,7 @@ function convolution(recorder: Recorder, problem: Problem): void {
     const { slabs, size } = part;
     const v = input(recorder, sources, part, window.padding, "channels");
     const m = recorder.scratch(`products of tiles from ${first}`, [POINTS * slabs, O, size]);
-    product(recorder, u, v, m, AS_STORED, directFlops(weight, y, tiles / count));
+    product(recorder, { a: u, b: v }, { y: m }, AS_STORED, directFlops(weight, y, tiles / count));
     recorder.dispatch({
       shader: "winograd_output",
       params: {
@@ -83,7 +83,7 @@ function weightGradient(recorder: Recorder, gradient: WeightGradient): void {
       workgroups: tileGrid(recorder, slabs * size, O),
     });
     const m = recorder.scratch(`products of tiles from ${first}`, [POINTS * slabs, O, C]);
-    product(recorder, vy, vx, m, AS_STORED, directFlops(dweight, dy, tiles / tiling.count));
+    product(recorder, { a: vy, b: vx }, { y: m }, AS_STORED, directFlops(dweight, dy, tiles / tiling.count));
     recorder.dispatch({
       shader: "winograd_weight_gradient",
       params: { count: O * C, slabs, adds: Number(first > 0) },

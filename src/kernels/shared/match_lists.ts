@@ -2,18 +2,21 @@
  * The matches by their targets, for the gradients into the reference: for each pixel of Ref↓ the list of LR pixels and
  * taps whose patch covers it. `shaders/match_lists.wgsl`, twice, and `prefix_sum.wgsl` between.
  */
-import { elements, flatGrid, type Operand, type Recorder } from "../kernel.js";
+import { elements, flatGrid, type Operand, type Operands, type Recorder } from "../kernel.js";
 
-export interface Matches {
-  /** i32 [N·blocks, ky, kx]: position in the block's window, without its rim, row by row. */
-  readonly index: Operand;
-  /** i32 [N, blocks]: the window's corner in Ref↓. */
-  readonly originX: Operand;
-  readonly originY: Operand;
+/**
+ * `index` i32 [N·blocks, ky, kx]: positions in the block's window without its rim, row by row. `originX` and `originY` i32
+ * [N, blocks]: the window's corner in Ref↓.
+ */
+export type Matches = Operands<"index" | "originX" | "originY">;
+
+export interface MatchGeometry {
   /** Blocks in a row of LR. */
   readonly px: number;
-  /** Sides of a window in pixels of Ref↓, rim included. */
+  /** Dimensions of a window in pixels of Ref↓, rim included. */
   readonly window: readonly [number, number];
+  /** Of Ref↓: [Hr, Wr]. */
+  readonly size: readonly [number, number];
 }
 
 export interface MatchLists {
@@ -23,9 +26,12 @@ export interface MatchLists {
   readonly lists: Operand;
 }
 
-/** Lists for a Ref↓ of [Hr, Wr] pixels. */
-export function matchLists(recorder: Recorder, matches: Matches, [Hr, Wr]: readonly [number, number]): MatchLists {
-  const { index, originX, originY, px, window } = matches;
+/** The lists of the pixels of Ref↓. */
+export function matchLists(
+  recorder: Recorder,
+  { index, originX, originY }: Matches,
+  { px, window, size: [Hr, Wr] }: MatchGeometry,
+): MatchLists {
   const [N, blocks] = originX.shape as [number, number];
   const [, ky, kx] = index.shape as [number, number, number];
   const [height, width] = window;

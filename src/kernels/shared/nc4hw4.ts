@@ -1,5 +1,5 @@
 /** The NC4HW4 layout with a margin of zeros, `shaders/nc4hw4.wgsl`: what the kernels for CPU adapters read. */
-import { type FloatStorage, type Operand, type Recorder, vectorOf, vectorWidth } from "../kernel.js";
+import { type FloatStorage, nchw, type Operand, type Recorder, vectorOf, vectorWidth } from "../kernel.js";
 
 /** Zeros around a map. Faster to write where `left` is a multiple of 4. */
 export interface Margin {
@@ -23,12 +23,12 @@ export function nc4hw4(recorder: Recorder, maps: readonly Operand[], { top, left
   const packed = recorder.scratch(name, [N, all, rows, columns, 4], nc4hw4Storage(maps));
   let first = 0;
   for (const [i, x] of maps.entries()) {
-    const [, C, H, W] = x.shape as [number, number, number, number];
+    const [, C, H, W] = nchw(x);
     const count = groups[i] as number;
     const width = vectorWidth(W, left);
     recorder.dispatch({
       shader: "nc4hw4",
-      constants: { Values: vectorOf(width), WIDTH: `${width}u` },
+      constants: { Values: vectorOf(width), WIDTH: width },
       params: { C, H, W, groups: count, all, first, rows, columns, top, left, reach: REACH },
       bindings: { x, quads: packed },
       workgroups: [Math.ceil(columns / (THREADS * width)), Math.ceil(rows / REACH), N * count],

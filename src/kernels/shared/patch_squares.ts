@@ -1,9 +1,9 @@
 /** Squared lengths of the features of each pixel, from which the norms of patches are summed: `shaders/patch_squares.wgsl`. */
-import { flatGrid, type Operand, type Recorder } from "../kernel.js";
+import { flatGrid, nchw, type Operand, type Recorder } from "../kernel.js";
 
 /** x [N, C, H, W] → [N, H, W]. */
 export function patchSquares(recorder: Recorder, x: Operand): Operand {
-  const [N, C, H, W] = x.shape as [number, number, number, number];
+  const [N, C, H, W] = nchw(x);
   const y = recorder.scratch(`squares of ${x.name}`, [N, H, W]);
   const count = N * H * W;
   recorder.dispatch({

@@ -2,7 +2,16 @@
  * What the normalisations share: statistics over the planes H × W of a tensor [N, C, H, W]. Planes are cut into pieces
  * (`rows.ts`); a second dispatch combines the pieces of a group, in a fixed order.
  */
-import { flatGrid, type Operand, type Recorder, rowOfGroups, type Shape, vectors } from "../kernel.js";
+import {
+  flatGrid,
+  nchw,
+  type Operand,
+  type Operands,
+  type Recorder,
+  rowOfGroups,
+  type Shape,
+  vectors,
+} from "../kernel.js";
 import { shareRows } from "./rows.js";
 
 /** What is normalised together: a plane each (instance norm), or the planes of a channel (batch norm). */
@@ -34,12 +43,11 @@ function grouping([N = 1, C = 1]: Shape, group: Group) {
 export function moments(
   recorder: Recorder,
   x: Operand,
-  mean: Operand,
-  spread: Operand,
+  { mean, spread }: Operands<"mean" | "spread">,
   group: Group,
   kind: "VARIANCE" | "STD",
 ): void {
-  const [N, C, H, W] = x.shape as [number, number, number, number];
+  const [N, C, H, W] = nchw(x);
   const planes = N * C;
   const { constants, params, workgroups } = shareRows(recorder, "moments", planes, H * W);
   const { length, pieces, piece } = params;
@@ -64,23 +72,17 @@ export function moments(
 }
 
 /** Operands of a normalisation's gradient. */
-export interface Normalised {
-  readonly x: Operand;
-  readonly mean: Operand;
-  readonly variance: Operand;
-  readonly dy: Operand;
-}
+export type Normalised = Operands<"x" | "mean" | "variance" | "dy">;
 
 /** sums = Σ dy and products = Σ dy·x̂ of every group, x̂ = (x − mean) / √(variance + eps). */
 export function gradientSums(
   recorder: Recorder,
   { x, mean, variance, dy }: Normalised,
-  sums: Operand,
-  products: Operand,
+  { sums, products }: Operands<"sums" | "products">,
   group: Group,
   eps: number,
 ): void {
-  const [N, C, H, W] = x.shape as [number, number, number, number];
+  const [N, C, H, W] = nchw(x);
   const planes = N * C;
   const { constants, params, workgroups } = shareRows(recorder, "sums of a normalisation's gradient", planes, H * W);
   const { pieces } = params;

@@ -4,7 +4,7 @@
  * `direct` serves small matrices. `shared-memory` passes tiles of both operands through workgroup memory: for GPUs.
  * `subgroup` broadcasts one operand within subgroups: for CPU adapters.
  */
-import { cpuFirst, flatGrid, type Machine, type Operand, type Recorder, vectorOf, vectorWidth } from "../kernel.js";
+import { cpuFirst, flatGrid, type Machine, type Operands, type Recorder, vectorOf, vectorWidth } from "../kernel.js";
 
 export interface Transposed {
   readonly transposeA: boolean;
@@ -35,9 +35,8 @@ function variants(machine: Machine, filled: boolean): [Variant, ...Variant[]] {
  */
 export function product(
   recorder: Recorder,
-  a: Operand,
-  b: Operand,
-  y: Operand,
+  { a, b }: Operands<"a" | "b">,
+  { y }: Operands<"y">,
   { transposeA, transposeB }: Transposed,
   flops?: number,
 ): void {
@@ -58,7 +57,7 @@ export function product(
   else {
     const { shader, rows, columns } = FAST[variant];
     const width = vectorWidth(transposeA ? n : inner, transposeB ? inner : m);
-    const values = variant === "subgroup/32x64" && { Values: vectorOf(width), WIDTH: `${width}u` };
+    const values = variant === "subgroup/32x64" && { Values: vectorOf(width), WIDTH: width };
     recorder.dispatch({
       ...task,
       constants: { ...task.constants, ...values },

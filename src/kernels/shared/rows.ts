@@ -35,7 +35,7 @@ export function shareRows(recorder: Recorder, what: string, rows: number, length
   const pieces = Math.ceil(length / piece);
   const team = variant === "workgroup" ? FLAT_WORKGROUP : 1;
   return {
-    constants: { TEAM: `${team}u`, ...vectors(length) },
+    constants: { TEAM: team, ...vectors(length) },
     params: { length, pieces, piece, half: HALF },
     workgroups: rowOfGroups(Math.ceil((rows * pieces * team) / FLAT_WORKGROUP)),
   };

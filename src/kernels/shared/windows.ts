@@ -1,5 +1,6 @@
 /** Windows that slide over an image: the geometry that unfold and fold share. */
 import { ShapeError } from "../../gpu/errors.js";
+import { nchw, type Operand } from "../kernel.js";
 
 /** A pair is for height and width; a number for both. */
 export interface WindowOptions {
@@ -50,8 +51,8 @@ function pair(value: number | readonly [number, number]): readonly [number, numb
 }
 
 /** The shaders' parameters for windows over an image [N,C,H,W]. */
-export function windowParams(image: readonly number[], windows: Windows) {
-  const [, , H, W] = image as [number, number, number, number];
+export function windowParams(image: Operand, windows: Windows) {
+  const [, , H, W] = nchw(image);
   const [rows, columns] = windows.count;
   const [KH, KW] = windows.kernel;
   const [stride_y, stride_x] = windows.stride;

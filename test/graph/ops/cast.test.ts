@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { compile } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
-import { cast, GraphError, input, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { cast, input, trace } from "../../../src/graph/trace/graph.js";
+import { GraphError, type Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray, ndarray } from "../../../src/reference/array.js";
 import { roundToHalf } from "../../../src/reference/cast.js";
 import { testDevice } from "../../device.js";

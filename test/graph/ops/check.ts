@@ -6,7 +6,7 @@
  *  3. the reference gradient against central differences of the reference, along random directions;
  *  4. for inputs in which the operation is linear, the adjoint identity ⟨J v, u⟩ = ⟨v, Jᵀ u⟩ on the GPU.
  *
- * 1, 2 and 4 hold for every variant of the kernels that can be chosen here. An operation that takes 16 bits (`Operation.halves`)
+ * 1, 2 and 4 hold for every variant of the kernels that can be chosen here. An operation that takes 16 bits (`Operation.f16`)
  * passes 1 on further shapes so stored, with inputs that a half holds exactly.
  *
  * 1 and 2 use the error bound of a float32 sum of K products, 4·√K·2⁻²⁴·Σ|terms|: the √K is how rounding errors of
@@ -17,7 +17,8 @@
 import { expect } from "chai";
 import { compile } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
-import { cast, input, storedAs, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { cast, input, storedAs, trace } from "../../../src/graph/trace/graph.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray, ndarray } from "../../../src/reference/array.js";
 import { roundToHalf } from "../../../src/reference/cast.js";
 import { testDevice } from "../../device.js";
@@ -88,7 +89,7 @@ function takesHalves<A>(check: OperationCheck<A>, inputs: Arrays, attributes: A)
       attributes,
     );
   }).graph;
-  return nodes.length === 1 && nodes[0]?.operation.halves !== undefined;
+  return nodes.length === 1 && nodes[0]?.operation.f16 !== undefined;
 }
 
 async function checkHalves<A>(check: OperationCheck<A>, given: Arrays, attributes: A, stored: Stored): Promise<void> {

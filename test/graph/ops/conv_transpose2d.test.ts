@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { type ConvTranspose2dOptions, convTranspose2d } from "../../../src/graph/ops/conv_transpose2d.js";
-import { input, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray } from "../../../src/reference/array.js";
 import * as reference from "../../../src/reference/conv_transpose2d.js";
 import { type Arrays, checkOperation, type Random } from "./check.js";

@@ -6,7 +6,8 @@
  */
 import { expect } from "chai";
 import { compile } from "../../../src/graph/plan/plan.js";
-import { type Operation, recordOne, type Tensor } from "../../../src/graph/trace/tensor.js";
+import { record } from "../../../src/graph/trace/graph.js";
+import type { Operation, Tensor, Tensors } from "../../../src/graph/trace/tensor.js";
 import { convolve, transpose, weightGradient } from "../../../src/kernels/convolution/choose.js";
 import type { Window } from "../../../src/kernels/convolution/problem.js";
 import { type Dtype, elements, type Operand, Recorder, type Shape } from "../../../src/kernels/kernel.js";
@@ -31,10 +32,10 @@ interface Case {
   readonly slope: number;
 }
 
-type Kernel = (recorder: Recorder, inputs: readonly Operand[], y: Operand, test: Case) => void;
+type Kernel = (recorder: Recorder, inputs: Readonly<Record<string, Operand>>, y: Operand, test: Case) => void;
 
 interface Direction {
-  shapes(test: Case): readonly Shape[];
+  shapes(test: Case): Readonly<Record<string, Shape>>;
   output(test: Case): Shape;
   /** Products in one sum. */
   terms(test: Case): number;
@@ -50,16 +51,16 @@ const FIRST = 2;
 
 const directions: Record<string, Direction> = {
   convolve: {
-    shapes: (test) => [
-      [test.N, test.C, test.H, test.W],
-      [test.O, test.C + test.C2, test.kh, test.kw],
-      [test.O],
-      concatShape(test),
-      outputShape(test),
-    ],
+    shapes: (test) => ({
+      x: [test.N, test.C, test.H, test.W],
+      weight: [test.O, test.C + test.C2, test.kh, test.kw],
+      bias: [test.O],
+      concat: concatShape(test),
+      residual: outputShape(test),
+    }),
     output: outputShape,
     terms: ({ C, C2, kh, kw }) => (C + C2) * kh * kw + 2,
-    kernel: (recorder, [x, weight, bias, concat, residual], y, test) =>
+    kernel: (recorder, { x, weight, bias, concat, residual }, y, test) =>
       convolve(recorder, {
         ...{ x: x as Operand, weight: weight as Operand, y, window: test.window, slope: test.slope },
         ...{ bias: test.bias ? bias : undefined, concat: test.C2 ? concat : undefined },
@@ -67,20 +68,28 @@ const directions: Record<string, Direction> = {
       }),
   },
   transpose: {
-    shapes: (test) => [outputShape(test), [test.O, FIRST + test.C + 1, test.kh, test.kw], [test.C]],
+    shapes: (test) => ({
+      x: outputShape(test),
+      weight: [test.O, FIRST + test.C + 1, test.kh, test.kw],
+      bias: [test.C],
+    }),
     output: ({ N, C, H, W }) => [N, C, H, W],
     terms: ({ O, kh, kw }) => O * kh * kw + 1,
-    kernel: (recorder, [x, weight, bias], y, { window, slope, bias: hasBias }) =>
+    kernel: (recorder, { x, weight, bias }, y, { window, slope, bias: hasBias }) =>
       transpose(recorder, {
         ...{ x: x as Operand, weight: weight as Operand, first: FIRST, y, window, slope },
         bias: hasBias ? bias : undefined,
       }),
   },
   "weight gradient": {
-    shapes: (test) => [[test.N, test.C, test.H, test.W], outputShape(test), concatShape(test)],
+    shapes: (test) => ({
+      x: [test.N, test.C, test.H, test.W],
+      dy: outputShape(test),
+      concat: concatShape(test),
+    }),
     output: ({ O, C, C2, kh, kw }) => [O, C + C2, kh, kw],
     terms: (test) => elements(outputShape(test)) / test.O,
-    kernel: (recorder, [x, dy, concat], y, { C2, window }) =>
+    kernel: (recorder, { x, dy, concat }, y, { C2, window }) =>
       weightGradient(recorder, {
         ...{ x: x as Operand, dy: dy as Operand, dweight: y, window },
         concat: C2 ? concat : undefined,
@@ -117,27 +126,24 @@ function draw(random: Random, i: number): Case {
   };
 }
 
-function operation(direction: Direction, test: Case): Operation<null> {
+function operation(direction: Direction, test: Case): Operation<Readonly<Record<string, Tensor>>, Tensors<"y">> {
   return {
     name: "subject",
-    outputs: () => [{ shape: direction.output(test) }],
-    kernel: (recorder, inputs, [y]) => direction.kernel(recorder, inputs as Operand[], y as Operand, test),
+    outputs: () => ({ y: { shape: direction.output(test) } }),
+    kernel: (recorder, inputs, { y }) => direction.kernel(recorder, inputs, y, test),
   };
 }
 
 async function compare(direction: Direction, test: Case, random: Random, on = testDevice()): Promise<void> {
   const device = await on;
   const shapes = direction.shapes(test);
-  const names = shapes.map((_, i) => `input ${i}`);
-  const data = names.map((name, i) => [name, Float32Array.from(random.array(shapes[i] as Shape).data)] as const);
+  const data = Object.entries(shapes).map(
+    ([name, shape]) => [name, Float32Array.from(random.array(shape).data)] as const,
+  );
   const absolute = data.map(([name, values]) => [name, values.map(Math.abs)] as const);
   const turns = await everyVariant(async (choices) => {
-    const build = (inputs: Readonly<Record<string, Tensor>>) => {
-      const tensors = names.map((name) => inputs[name] as Tensor);
-      return { y: recordOne(operation(direction, test), tensors, null) };
-    };
-    const specs = Object.fromEntries(names.map((name, i) => [name, shapes[i] as Shape]));
-    const plan = await compile(device, specs, build, { choices });
+    const build = (inputs: Readonly<Record<string, Tensor>>) => record(operation(direction, test), inputs);
+    const plan = await compile(device, shapes, build, { choices });
     try {
       const { y } = await plan.run(Object.fromEntries(data));
       const { y: magnitude } = await plan.run(Object.fromEntries(absolute));

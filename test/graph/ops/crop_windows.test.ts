@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { cropWindows } from "../../../src/graph/ops/crop_windows.js";
-import { input, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
 import { ndarray } from "../../../src/reference/array.js";
 import * as reference from "../../../src/reference/crop_windows.js";
 import { checkOperation, type Random } from "./check.js";

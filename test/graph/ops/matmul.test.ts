@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { matmul } from "../../../src/graph/ops/matmul.js";
-import { input, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import type { NdArray } from "../../../src/reference/array.js";
 import * as reference from "../../../src/reference/matmul.js";
 import { checkOperation } from "./check.js";

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { mseLoss } from "../../../src/graph/ops/mse_loss.js";
-import { input, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray } from "../../../src/reference/array.js";
 import * as reference from "../../../src/reference/mse_loss.js";
 import { checkOperation, type Random } from "./check.js";

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { replicatePad } from "../../../src/graph/ops/replicate_pad.js";
-import { input, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray } from "../../../src/reference/array.js";
 import * as reference from "../../../src/reference/replicate_pad.js";
 import { checkOperation, type Random } from "./check.js";

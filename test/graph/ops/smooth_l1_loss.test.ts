@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { smoothL1Loss } from "../../../src/graph/ops/smooth_l1_loss.js";
-import { input, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray, ndarray } from "../../../src/reference/array.js";
 import { l1Loss } from "../../../src/reference/l1_loss.js";
 import * as reference from "../../../src/reference/smooth_l1_loss.js";

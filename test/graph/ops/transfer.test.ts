@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { type TransferOptions, transfer } from "../../../src/graph/ops/transfer.js";
-import { input, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
 import { map, type NdArray, ndarray } from "../../../src/reference/array.js";
 import * as reference from "../../../src/reference/transfer.js";
 import { type Arrays, checkOperation, type Random } from "./check.js";

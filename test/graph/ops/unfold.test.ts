@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { unfold } from "../../../src/graph/ops/unfold.js";
-import { input, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import type { WindowOptions } from "../../../src/kernels/shared/windows.js";
 import { map, type NdArray } from "../../../src/reference/array.js";
 import { fold } from "../../../src/reference/fold.js";

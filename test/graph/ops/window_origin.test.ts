@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { windowOrigin } from "../../../src/graph/ops/window_origin.js";
-import { input, trace } from "../../../src/graph/trace/tensor.js";
+import { input, trace } from "../../../src/graph/trace/graph.js";
 import { ndarray } from "../../../src/reference/array.js";
 import * as reference from "../../../src/reference/window_origin.js";
 import { checkOperation } from "./check.js";

@@ -6,8 +6,9 @@ import { add, fill, mul, relu, scale, square } from "../../../src/graph/ops/poin
 import { mean, sum } from "../../../src/graph/ops/reduce.js";
 import { compile, type PlanProgress, plan } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
+import { constant, scope, trace } from "../../../src/graph/trace/graph.js";
 import { ones, Parameters } from "../../../src/graph/trace/parameters.js";
-import { constant, GraphError, scope, type Tensor, trace } from "../../../src/graph/trace/tensor.js";
+import { GraphError, type Tensor } from "../../../src/graph/trace/tensor.js";
 import { reshape } from "../../../src/graph/trace/view.js";
 import { nodePlatform, openDevice } from "../../../src/platform/node.js";
 import { testDevice } from "../../device.js";

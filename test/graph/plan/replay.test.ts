@@ -6,8 +6,9 @@ import { add, scale } from "../../../src/graph/ops/pointwise.js";
 import { batchesOf } from "../../../src/graph/plan/batches.js";
 import type { PlannedDispatch } from "../../../src/graph/plan/dispatches.js";
 import { compile } from "../../../src/graph/plan/plan.js";
+import { scope } from "../../../src/graph/trace/graph.js";
 import { Parameters, zeros } from "../../../src/graph/trace/parameters.js";
-import { scope, type Tensor } from "../../../src/graph/trace/tensor.js";
+import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { nodePlatform, openDevice } from "../../../src/platform/node.js";
 import { rejection } from "../../rejection.js";
 

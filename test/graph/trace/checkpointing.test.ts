@@ -10,16 +10,9 @@ import { add, mul, relu, scale, square, sub } from "../../../src/graph/ops/point
 import { mean, sum } from "../../../src/graph/ops/reduce.js";
 import { compile } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
+import { checkpointing, noGrad, scope, segment, trace } from "../../../src/graph/trace/graph.js";
 import { ones, Parameters, zeros } from "../../../src/graph/trace/parameters.js";
-import {
-  GraphError,
-  noGrad,
-  recomputed,
-  scope,
-  type Tensor,
-  trace,
-  Variable,
-} from "../../../src/graph/trace/tensor.js";
+import { GraphError, type Tensor, Variable } from "../../../src/graph/trace/tensor.js";
 import { detach, reshape } from "../../../src/graph/trace/view.js";
 import { testDevice } from "../../device.js";
 import { Random } from "../ops/check.js";
@@ -27,7 +20,7 @@ import { Random } from "../ops/check.js";
 const SHAPE = [2, 3, 32, 32];
 const BYTES = 4 * 2 * 3 * 32 * 32;
 
-/** Marks a part of a network as `recomputed` does, or leaves it as it is. */
+/** Marks a part of a network as `checkpointed` does, or leaves it as it is. */
 type Mark = <T>(build: () => T) => T;
 
 interface Tensors {
@@ -35,7 +28,9 @@ interface Tensors {
   readonly w: Tensor;
 }
 
-describe("recomputed", () => {
+const checkpointed: Mark = (build) => checkpointing(true, () => segment(build));
+
+describe("activation checkpointing", () => {
   let device: Device;
   before(async () => {
     device = await testDevice();
@@ -59,7 +54,7 @@ describe("recomputed", () => {
   /** Runs it kept and recomputed; fails where a bit differs. Says what recomputation costs and saves. */
   const compare = async (build: (tensors: Tensors, mark: Mark) => Tensor) => {
     const kept = await run(build, (part) => part());
-    const again = await run(build, recomputed);
+    const again = await run(build, checkpointed);
     expect([...kept.results.dx].every(Number.isFinite)).to.equal(true);
     expect([...kept.results.dx].some((value) => value !== 0)).to.equal(true);
     expect(again.bits).to.deep.equal(kept.bits);
@@ -164,15 +159,35 @@ describe("recomputed", () => {
       return [...dinner, ...ddx];
     };
     // y = x⁶: 2x³ and 30x⁴.
-    expect(await values(recomputed)).to.deep.equal([2, 16, 54, 30, 480, 2430]);
+    expect(await values(checkpointed)).to.deep.equal([2, 16, 54, 30, 480, 2430]);
     expect(await values((part) => part())).to.deep.equal([2, 16, 54, 30, 480, 2430]);
+  });
+
+  it("is on where checkpointing() says so, and makes inner segments part of the outer one", () => {
+    const segments = (build: () => void) => new Set(trace(build).graph.nodes.map((node) => node.segment));
+    const x = new Variable("x", [1], true);
+    const twice = () =>
+      segment(() =>
+        segment(() =>
+          scale(
+            segment(() => scale(x, 2)),
+            2,
+          ),
+        ),
+      );
+    expect([...segments(twice)]).to.deep.equal([undefined]);
+    expect([...segments(() => checkpointing(true, () => checkpointing(false, twice)))]).to.deep.equal([undefined]);
+    const [only, ...more] = segments(() => checkpointing(true, twice));
+    expect(only).to.be.a("symbol");
+    expect(more).to.deep.equal([]);
+    expect(segments(() => checkpointing(true, () => [twice(), twice()])).size).to.equal(2);
   });
 
   it("says in the scope what is computed again, within that of the gradient", () => {
     const { graph } = trace(() => {
       const x = new Variable("x", SHAPE, true);
       const w = new Variable("w", [3, 3, 3, 3], true);
-      const loss = scope("network", () => twoParts({ x, w }, recomputed));
+      const loss = scope("network", () => twoParts({ x, w }, checkpointed));
       scope("gradient", () => grad(loss, [x, w]));
     });
     const scopes = new Set(graph.nodes.map((node) => node.scope));
@@ -195,25 +210,16 @@ describe("recomputed", () => {
       for (const word of words) attempt.with.property("message").that.contains(word);
     };
 
-    it("a part within a part", () => {
-      refused(
-        () => recomputed(() => recomputed(() => 0)),
-        "recomputed() is called inside recomputed()",
-        "after the other",
-      );
-      expect(() => trace(() => recomputed(() => recomputed(() => 0, false)))).not.to.throw();
-    });
-
     it("updates in place: running statistics and Adam", () => {
       const { weight, bias, mean, variance } = parameters();
       const x = new Variable("x", SHAPE, true);
       const normalise = (training: boolean) => () =>
-        recomputed(() => batchNorm(x, weight, bias, mean, variance, { training }));
-      refused(normalise(true), "batch_norm would update mean twice", "Record it outside");
+        checkpointed(() => batchNorm(x, weight, bias, mean, variance, { training }));
+      refused(normalise(true), "batch_norm would update mean twice", "Record it outside of segment()");
       expect(() => trace(normalise(false))).not.to.throw();
       const hyper = new Variable("hyper", [7], false);
       const moments = { expAvg: [bias], expAvgSq: [mean] };
-      refused(() => recomputed(() => adam([weight], [weight], moments, hyper)), "adam would update weight twice");
+      refused(() => checkpointed(() => adam([weight], [weight], moments, hyper)), "adam would update weight twice");
     });
 
     it("to compute again with a variable that was updated since", () => {
@@ -231,15 +237,15 @@ describe("recomputed", () => {
         if (update) batchNorm(x, weight, bias, running, variance, { training: true });
         return grad(mean(y), [x]);
       };
-      refused(loss(recomputed, true), "mean was updated in place after batch_norm used it", "Call grad() before");
-      expect(() => trace(loss(recomputed, false))).not.to.throw();
+      refused(loss(checkpointed, true), "mean was updated in place after batch_norm used it", "Call grad() before");
+      expect(() => trace(loss(checkpointed, false))).not.to.throw();
       expect(() => trace(loss((part) => part(), true))).not.to.throw();
     });
 
     it("nothing after a part that failed", () => {
       const { graph } = trace(() => {
         expect(() =>
-          recomputed(() => {
+          checkpointed(() => {
             throw new Error("failed");
           }),
         ).to.throw("failed");

@@ -5,7 +5,8 @@ import { add, mul, scale, sign, square } from "../../../src/graph/ops/pointwise.
 import { sum } from "../../../src/graph/ops/reduce.js";
 import { compile } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
-import { GraphError, noGrad, type Tensor } from "../../../src/graph/trace/tensor.js";
+import { noGrad } from "../../../src/graph/trace/graph.js";
+import { GraphError, type Tensor } from "../../../src/graph/trace/tensor.js";
 import { detach, reshape } from "../../../src/graph/trace/view.js";
 import { testDevice } from "../../device.js";
 import { rejection } from "../../rejection.js";

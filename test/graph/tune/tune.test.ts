@@ -2,8 +2,9 @@
 import { expect } from "chai";
 import type { Device } from "../../../src/gpu/device.js";
 import { type PlanChoice, plan } from "../../../src/graph/plan/plan.js";
+import { record } from "../../../src/graph/trace/graph.js";
 import { Parameters, zeros } from "../../../src/graph/trace/parameters.js";
-import { type Operation, record, recordOne, type Tensor } from "../../../src/graph/trace/tensor.js";
+import type { Operation, Tensor, Tensors } from "../../../src/graph/trace/tensor.js";
 import { type TuneOptions, type TuneProgress, tune } from "../../../src/graph/tune/tune.js";
 import type { Operand, Recorder } from "../../../src/kernels/kernel.js";
 import { pointwise } from "../../../src/kernels/pointwise.js";
@@ -11,7 +12,7 @@ import { testDevice } from "../../device.js";
 
 /** y = factor · x, so many times over. */
 function times(recorder: Recorder, x: Operand, y: Operand, count: number, factor = 2): void {
-  for (let i = 0; i < count; i++) pointwise(recorder, "SCALE", x, x, y, factor);
+  for (let i = 0; i < count; i++) pointwise(recorder, { a: x }, { y }, { op: "SCALE", alpha: factor });
 }
 
 type Variant = (recorder: Recorder, x: Operand, y: Operand) => void;
@@ -25,14 +26,18 @@ const VARIANTS: Readonly<Record<"usual" | "slow" | "fast" | "wrong" | "broken", 
     recorder.dispatch({ shader: "no such shader", bindings: { x, y }, workgroups: [1, 1, 1] }),
 };
 
-function operation(name: string, variants: Readonly<Record<string, Variant>>): Operation<null> {
+function operation(
+  name: string,
+  variants: Readonly<Record<string, Variant>>,
+): Operation<Tensors<"x", "index">, Tensors<"y">> {
   return {
     name,
-    outputs: ([x]) => [{ shape: (x as Tensor).shape }],
-    kernel: (recorder, [x, index], [y]) => {
+    optional: ["index"],
+    outputs: ({ x: { shape } }) => ({ y: { shape } }),
+    kernel: (recorder, { x, index }, { y }) => {
       if (index) expect(index.dtype).to.equal("i32");
       const names = Object.keys(variants) as [string, ...string[]];
-      variants[recorder.choose(`${name} [${x?.shape}]`, names)]?.(recorder, x as Operand, y as Operand);
+      variants[recorder.choose(`${name} [${x.shape}]`, names)]?.(recorder, x, y);
     },
   };
 }
@@ -58,7 +63,7 @@ describe("tune", () => {
 
   const asked = (build: (x: Tensor) => Tensor, side = 8): readonly PlanChoice[] =>
     plan(device, { x: [side, side] }, ({ x }) => ({ y: build(x) })).choices;
-  const apply = (x: Tensor, subject = chooses) => recordOne(subject, [x], null);
+  const apply = (x: Tensor, subject = chooses) => record(subject, { x }).y;
   const run = (choices: readonly PlanChoice[], options: TuneOptions = {}) =>
     tune(device, choices, { clock, ...options });
 
@@ -128,18 +133,19 @@ describe("tune", () => {
   it("puts stand-ins in the place of indices, and of variables, which it leaves as they are", async () => {
     const parameters = new Parameters();
     const state = parameters.declare("state", [8, 8], zeros);
-    const updates: Operation<null> = {
+    const updates: Operation<Tensors<"x" | "index" | "variable">, Tensors<"y">> = {
       ...chooses,
       name: "updates",
-      updates: ([, , variable]) => [variable as typeof state],
-      kernel: (recorder, [x, index, variable], [y], attributes) => {
-        pointwise(recorder, "ADD", x as Operand, x as Operand, variable as Operand);
-        chooses.kernel?.(recorder, [x, index], [y as Operand], attributes);
+      optional: [],
+      updates: ["variable"],
+      kernel: (recorder, { x, index, variable }, { y }, attributes) => {
+        pointwise(recorder, { a: x, b: x }, { y: variable }, { op: "ADD", alpha: 0 });
+        chooses.kernel?.(recorder, { x, index }, { y }, attributes);
       },
     };
     const inputs = { x: [8, 8], index: { shape: [3], dtype: "i32" as const } };
     // Variables that have no memory: nothing may touch them.
-    const { choices } = plan(device, inputs, ({ x, index }) => ({ y: record(updates, [x, index, state], null)[0]! }));
+    const { choices } = plan(device, inputs, ({ x, index }) => record(updates, { x, index, variable: state }));
     const [tuned] = await run(choices);
     expect(tuned).to.include({ chosen: "fast", count: 1 });
     expect([...(tuned?.times.values() ?? [])]).to.deep.equal([11, 14, 4]);
