@@ -52,6 +52,25 @@ describe("masa pairs", () => {
       expect(photoOf.slice(3, 6)).to.deep.equal(photoOf.slice(0, 3));
     }));
 
+  it("cuts the shares of far and poor references that it is told to", () =>
+    inFolder(async (folder) => {
+      const photos = await putPhotos(folder);
+      const kinds = async (...shares: readonly string[]) => {
+        const out = join(folder, shares.join("_"));
+        await run(photos, out, 9, ...shares);
+        const rows = readFileSync(join(out, "train.csv"), "utf8").trim().split("\n").slice(1);
+        return rows.map((row) => row.split(",").slice(1, 5) as [string, string, string, string]);
+      };
+      for (const [, kind] of await kinds("--far", "0", "--poor", "0")) expect(kind).to.equal("near");
+      for (const [, kind] of await kinds("--far", "1", "--poor", "0")) expect(kind).to.equal("far");
+      const poor = await kinds("--far", "0", "--poor", "1");
+      expect(new Set(poor.map(([, kind]) => kind))).to.deep.equal(new Set(["part", "other"]));
+      for (const [photo, kind, refPhoto, shift] of poor) {
+        expect(photo === refPhoto, kind).to.equal(kind === "part");
+        expect(shift === "", kind).to.equal(kind === "other");
+      }
+    }));
+
   it("gives the same bytes for the same seed, at once or in two runs, and others for another seed", () =>
     inFolder(async (folder) => {
       const photos = await putPhotos(folder);
@@ -142,6 +161,8 @@ describe("masa pairs", () => {
         "--size",
         "100",
       );
+      await fails(2, /Give a number from 0 to 1/, "--photos", photos, "--out", out, "--far", "1.5");
+      await fails(2, /add up to more than 1/, "--photos", photos, "--out", out, "--far", "0.6", "--poor", "0.5");
       await fails(2, /Give a whole number, 1 or more/, "--photos", photos, "--out", out, "--count", "0");
       await fails(
         1,
@@ -161,6 +182,20 @@ describe("masa pairs", () => {
       await run(photos, out, 1);
       await fails(1, /begun with --seed 0, not 1/, "--photos", photos, "--out", out, "--size", "64", "--seed", "1");
       await fails(1, /begun with --size 64, not 160/, "--photos", photos, "--out", out);
+      await fails(1, /begun with --far 0\.28, not 0/, "--photos", photos, "--out", out, "--size", "64", "--far", "0");
+      const { far: _, ...earlier } = JSON.parse(readFileSync(join(out, "pairs.json"), "utf8"));
+      await writeFile(join(out, "pairs.json"), JSON.stringify(earlier));
+      await fails(
+        1,
+        /begun by an earlier version.*Give a new folder/,
+        "--photos",
+        photos,
+        "--out",
+        out,
+        "--size",
+        "64",
+      );
+      await writeFile(join(out, "pairs.json"), JSON.stringify({ ...earlier, far: 0.28 }));
       await put(noise(9, 300, 300), photos, "new.png");
       await fails(1, /begun with other photographs/, "--photos", photos, "--out", out, "--size", "64");
       await writeFile(join(out, "pairs.json"), "{");

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { Random } from "../../src/data/random.js";
 import { SharpnessMap } from "../../src/data/sharpness.js";
-import { chooseViews } from "../../src/data/views.js";
-import { homography, type Quad, renderView } from "../../src/data/warp.js";
+import { chooseViews, drawKind, PAIR_KINDS, type PairKind } from "../../src/data/views.js";
+import { homography, longestSide, type Quad, renderView } from "../../src/data/warp.js";
 import { decodePng } from "../../src/files/png.js";
 import { createImage, cropImage, type Image } from "../../src/image/image.js";
 import { psnrY } from "../../src/image/metrics.js";
@@ -83,6 +83,10 @@ describe("views", () => {
     const stripes = paint(200, 200, (x) => 127.5 + 100 * Math.cos((2 * Math.PI * x) / 2.4));
     const { data } = renderView(stripes, plain(box(10.3, 10.7, 150)), 100);
     expect(Math.max(...data) - Math.min(...data)).to.be.below(50);
+    // Seen at 2.8 photo pixels a pixel, stripes 4 pixels apart are beyond it, too: all pixels of the photo count.
+    const wide = paint(300, 300, (x) => 127.5 + 100 * Math.cos((2 * Math.PI * x) / 4));
+    const shrunk = renderView(wide, plain(box(5.3, 5.7, 280)), 100).data;
+    expect(Math.max(...shrunk) - Math.min(...shrunk)).to.be.below(50);
     // The control: twice as coarse they are seen.
     const coarse = paint(200, 200, (x) => 127.5 + 100 * Math.cos((2 * Math.PI * x) / 9.6));
     const seen = renderView(coarse, plain(box(10.3, 10.7, 150)), 100).data;
@@ -115,6 +119,80 @@ describe("views", () => {
       seen.add(JSON.stringify(views));
     }
     expect(seen.size).to.equal(50);
+  });
+
+  /** 60 pairs of a kind on a large photo, with another one of a different size. */
+  function viewsOf(kind: PairKind) {
+    const scene = (photo: Image) => ({ photo, sharp: new SharpnessMap(photo) });
+    const [here, there] = [scene(noise(1, 640, 480)), scene(noise(2, 320, 800))];
+    return Array.from({ length: 60 }, (_, sample) => {
+      const views = chooseViews(here, 64, new Random({ seed: 3, epoch: 0, sample }), kind, there)!;
+      const { width, height } = (kind === "other" ? there : here).photo;
+      expect(views.kind).to.equal(kind);
+      for (const [x, y] of views.input.corners) expect(x >= 0 && y >= 0 && x <= 640 && y <= 480).to.equal(true);
+      for (const [x, y] of views.ref.corners) expect(x >= 0 && y >= 0 && x <= width && y <= height).to.equal(true);
+      return views;
+    });
+  }
+  const [least, most] = [
+    (values: readonly number[]) => Math.min(...values),
+    (values: readonly number[]) => Math.max(...values),
+  ];
+  /** The angle of the upper side in degrees. */
+  const angle = ([[ax, ay], [bx, by]]: Quad) => (Math.atan2(by - ay, bx - ax) * 180) / Math.PI;
+
+  it("are turned by any angle, scaled by 1/2 to 2, or overlap in part, if far", () => {
+    const views = viewsOf("far");
+    const zooms = views.map(({ zoom }) => zoom);
+    expect(least(zooms)).to.be.within(0.5, 0.6);
+    expect(most(zooms)).to.be.within(1.7, 2);
+    for (const { input, ref, rotation, zoom } of views) {
+      // Tilt moves the ends of a side by a twentieth each, at most.
+      const turned = (((angle(ref.corners) - angle(input.corners) - rotation + 540) % 360) + 360) % 360;
+      expect(Math.abs(turned - 180)).to.be.below(15);
+      expect(longestSide(ref.corners) / longestSide(input.corners) / zoom).to.be.within(0.8, 1.25);
+    }
+    const turns = views.map(({ rotation }) => Math.abs(((rotation + 180) % 360) - 180));
+    for (const quarter of [90, 180])
+      expect(turns.filter((turn) => Math.abs(turn - quarter) <= 8)).not.to.deep.equal([]);
+    const upright = views.filter(({ rotation }) => Math.abs(rotation) <= 8);
+    expect(upright.length).to.be.within(5, 30);
+    for (const { shift } of upright) expect(shift).to.be.within(0.35, 0.7);
+    for (const { shift, rotation } of views) if (Math.abs(rotation) > 8) expect(shift).to.be.below(0.7);
+  });
+
+  it("show other parts of the same photo, or of another one, if the reference is to be poor", () => {
+    for (const { input, ref, shift } of viewsOf("part")) {
+      const range = (corners: Quad, axis: 0 | 1) => corners.map((corner) => corner[axis]);
+      const apart = ([0, 1] as const).some((axis) => {
+        const [a, b] = [range(input.corners, axis), range(ref.corners, axis)];
+        return least(a) > most(b) - 16 || least(b) > most(a) - 16;
+      });
+      expect(apart, JSON.stringify([input.corners, ref.corners])).to.equal(true);
+      expect(shift).to.be.above(0.7);
+    }
+    const refs = viewsOf("other").map(({ ref, shift }) => {
+      expect(shift).to.be.NaN;
+      return most(ref.corners.map(([, y]) => y));
+    });
+    expect(most(refs), "on the taller photo").to.be.above(480);
+  });
+
+  it("are near on a photo too small for another kind", () => {
+    const photo = noise(1, 180, 180);
+    const scene = { photo, sharp: new SharpnessMap(photo) };
+    const views = chooseViews(scene, 96, new Random({ seed: 1, epoch: 0, sample: 4 }), "part");
+    expect(views?.kind).to.equal("near");
+  });
+
+  it("have kinds in the shares that were asked for", () => {
+    const count = (shares: { far: number; poor: number }) => {
+      const kinds = Array.from({ length: 100 }, (_, i) => drawKind((i + 0.5) / 100, shares));
+      return PAIR_KINDS.map((kind) => kinds.filter((one) => one === kind).length);
+    };
+    expect(count({ far: 0.28, poor: 0.22 })).to.deep.equal([50, 28, 11, 11]);
+    expect(count({ far: 0, poor: 0 })).to.deep.equal([100, 0, 0, 0]);
+    expect(count({ far: 0, poor: 1 })).to.deep.equal([0, 0, 50, 50]);
   });
 
   it("are not found on photos that are blurred or too small", () => {
