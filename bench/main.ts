@@ -2,8 +2,8 @@
 /** `npm run bench`: times of the kernels, of the network and of a training step on this machine's adapter. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { clearStatus, pathArgument, print, showStatus, UsageError, wholeNumber } from "../src/cli/command.js";
+import { Command, InvalidArgumentError } from "commander";
+import { pathArgument, print, showStatus, UsageError, wholeNumber } from "../src/cli/command.js";
 import { table } from "../src/cli/table.js";
 import { checkTarget, writeFileAtomic } from "../src/files/atomic.js";
 import { openDevice } from "../src/platform/node.js";
@@ -15,6 +15,7 @@ import { renderHtml } from "./html.js";
 import { compareKernels, KERNEL_COLUMNS, kernelRows, shadersOf } from "./kernel.js";
 import { MEMORY_COLUMNS, memoryRows, memoryTexts } from "./memory.js";
 import { benchPlatform } from "./platform.js";
+import { described, runProgram } from "./program.js";
 import {
   COLUMNS,
   COMPARISON_COLUMNS,
@@ -77,7 +78,8 @@ interface Options {
   readonly shader?: string;
 }
 
-const program = new Command("npm run bench --")
+const SCRIPT = "bench";
+const program = described(new Command(`npm run ${SCRIPT} --`), SCRIPT)
   .description("Times MASA's operations at its own shapes, the whole network and a training step.")
   .option("--filter <text>", "only cases whose name contains the text; without it all that are not large")
   .option("--shapes <N,C,H,W>", "image tensor instead of MASA's own, for the operations that take one", readShapes)
@@ -95,9 +97,7 @@ const program = new Command("npm run bench --")
   .option("--memory", "print instead what GPU memory the official network needs to train and to upscale; takes none")
   .option("--cold", "time instead what compiling all pipelines of the official training step takes, without caches")
   .option("--scaling", "fit instead how time grows with the areas of LR and Ref and with the batch")
-  .addHelpText("after", EXAMPLES)
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bench: ")) })
-  .exitOverride();
+  .addHelpText("after", EXAMPLES);
 
 /** May be given several times. */
 function readShapes(text: string, before: readonly Sides[] = []): readonly Sides[] {
@@ -186,18 +186,4 @@ function printComparison(before: Report, now: Report): void {
   for (const line of table(COMPARISON_COLUMNS, comparisonRows(before, now))) print(line);
 }
 
-// Who closes the pipe (`… | head -1`) has seen enough.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-const controller = new AbortController();
-process.once("SIGINT", () => controller.abort(new Error("interrupted")));
-try {
-  program.parse();
-  await bench(program.opts<Options>(), controller.signal);
-} catch (error) {
-  clearStatus();
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = controller.signal.aborted ? 130 : error instanceof UsageError ? 2 : 1;
-  }
-}
+await runProgram(SCRIPT, program, bench);

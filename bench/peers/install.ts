@@ -22,11 +22,15 @@ export function installedVersion(name: string, folder = FOLDER): string | undefi
   return existsSync(join(path, "package.json")) ? read(path).version : undefined;
 }
 
-/** Installs what is missing in `folder`, and says so. Why that failed, or undefined. */
-export async function installPeers(say: (text: string) => void, folder = FOLDER): Promise<string | undefined> {
+/** Installs what is missing in `folder`, and says where. Why that failed, or undefined. */
+export async function installPeers(
+  say: (text: string) => void,
+  folder = FOLDER,
+  where = "bench/peers, about 750 MB",
+): Promise<string | undefined> {
   const wanted = Object.entries(read(folder).dependencies ?? {});
   if (wanted.every(([name, version]) => installedVersion(name, folder) === version)) return undefined;
-  say("installing the peers' packages in bench/peers (npm ci, about 750 MB)");
+  say(`installing the peers' packages in ${where} (npm ci)`);
   // Their install scripts fetch what these runners do not use.
   const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
   const npm = process.env.npm_execpath;

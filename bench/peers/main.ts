@@ -2,15 +2,15 @@
 /** `npm run bench:peers`: the same work on masa-webgpu and on what else a user could take, side by side. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { clearStatus, pathArgument, print, showStatus, UsageError, wholeNumber } from "../../src/cli/command.js";
+import { Command, InvalidArgumentError } from "commander";
+import { pathArgument, print, showStatus, UsageError, wholeNumber } from "../../src/cli/command.js";
 import { checkTarget, writeFileAtomic } from "../../src/files/atomic.js";
+import { commandLine, described, runProgram, say } from "../program.js";
 import { coldStart } from "./cold.js";
 import { Comparison, type Contestant, type RowResult } from "./compare.js";
 import { FOLDER, installedVersion, installPeers } from "./install.js";
 import type { Program } from "./process.js";
 import { ceilingOf, FORMAT, markdown, NAIVE, type PeersReport, textLines } from "./report.js";
-import { messageOf } from "./serve.js";
 import { CEILINGS, COLD_START, ROWS, type Row } from "./workloads.js";
 
 interface Peer extends Contestant {
@@ -62,16 +62,15 @@ interface Options {
   readonly markdown?: string;
 }
 
-const program = new Command("npm run bench:peers --")
+const SCRIPT = "bench:peers";
+const program = described(new Command(`npm run ${SCRIPT} --`), SCRIPT)
   .description("Times the same work on masa-webgpu and on other libraries, in alternating rounds.")
   .option("--filter <text>", "only rows whose name contains the text", "")
   .option("--rounds <count>", "rounds of each row", wholeNumber(1), 5)
   .option("--peers <names>", "only these, separated by commas; 'none' for ours alone", readPeers, PEERS)
   .option("--json <file>", "also write the times to a file", pathArgument)
   .option("--markdown <file>", "also write the table for a document", pathArgument)
-  .addHelpText("after", HELP)
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bench:peers: ")) })
-  .exitOverride();
+  .addHelpText("after", HELP);
 
 function readPeers(text: string): readonly Peer[] {
   if (text === "none") return [];
@@ -88,7 +87,7 @@ async function bench({ filter, rounds, peers, ...files }: Options, signal: Abort
   if (rows.length === 0 && !isCold)
     throw new UsageError(`no row's name contains '${filter}'; there are:\n${ROWS.map(({ name }) => name).join("\n")}`);
   for (const path of [files.json, files.markdown]) if (path !== undefined) await checkTarget(path);
-  const missing = peers.length === 0 ? undefined : await installPeers(say);
+  const missing = peers.length === 0 ? undefined : await installPeers((text) => say(SCRIPT, text));
   const contestants = [
     ours,
     ...peers.map((peer) => ({ ...peer, missing })),
@@ -103,7 +102,7 @@ async function bench({ filter, rounds, peers, ...files }: Options, signal: Abort
       ? await coldStart(OURS, COLD_START, Math.min(rounds, COLD_STARTS), { ...options })
       : undefined;
   const report: PeersReport = {
-    ...{ format: FORMAT, date: new Date().toISOString(), command: command(), node: process.version, rounds },
+    ...{ format: FORMAT, date: new Date().toISOString(), command: commandLine(SCRIPT), node: process.version, rounds },
     contestants: contestants.map(({ name, role }) => ({ name, role, version: versionOf(name) })),
     ...measured,
     cold,
@@ -138,34 +137,9 @@ async function measure(comparison: Comparison, rows: readonly Row[], signal: Abo
   }
 }
 
-function say(text: string): void {
-  clearStatus();
-  process.stderr.write(`bench:peers: ${text}\n`);
-}
-
 function versionOf(name: string): string | undefined {
   const found = PEERS.find((peer) => peer.name === name);
   return found && installedVersion(found.package);
 }
 
-/** As it was typed. */
-function command(): string {
-  const args = process.argv.slice(2).map((arg) => (/[\s'"[\]]/.test(arg) ? `"${arg}"` : arg));
-  return ["npm run bench:peers", ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
-}
-
-// Who closes the pipe (`… | head -1`) has seen enough.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-const controller = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => controller.abort(new Error("interrupted")));
-try {
-  program.parse();
-  await bench(program.opts<Options>(), controller.signal);
-} catch (error) {
-  clearStatus();
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    say(messageOf(controller.signal.aborted ? controller.signal.reason : error));
-    process.exitCode = controller.signal.aborted ? 130 : error instanceof UsageError ? 2 : 1;
-  }
-}
+await runProgram(SCRIPT, program, bench);

@@ -79,15 +79,9 @@ export function scoreBicubic(bicubic: Image, original: Image): BicubicScores {
 
 /** The mean of each score. */
 export function meanOf(cases: readonly Scores[]): Scores {
-  const of = (name: keyof Scores) => cases.reduce((sum, scores) => sum + scores[name], 0) / cases.length;
+  const of = mean(cases);
   return {
-    psnr: of("psnr"),
-    ssim: of("ssim"),
-    psnrRgb: of("psnrRgb"),
-    psnrCbCr: of("psnrCbCr"),
-    gmsd: of("gmsd"),
-    colourShare: of("colourShare"),
-    worseBlocks: of("worseBlocks"),
+    ...meanOfImages(cases),
     bicubicPsnr: of("bicubicPsnr"),
     bicubicSsim: of("bicubicSsim"),
     bicubicPsnrRgb: of("bicubicPsnrRgb"),
@@ -97,6 +91,24 @@ export function meanOf(cases: readonly Scores[]): Scores {
     similarity: of("similarity"),
     milliseconds: of("milliseconds"),
   };
+}
+
+/** The same of networks that match nothing. */
+export function meanOfImages(cases: readonly ImageScores[]): ImageScores {
+  const of = mean(cases);
+  return {
+    psnr: of("psnr"),
+    ssim: of("ssim"),
+    psnrRgb: of("psnrRgb"),
+    psnrCbCr: of("psnrCbCr"),
+    gmsd: of("gmsd"),
+    colourShare: of("colourShare"),
+    worseBlocks: of("worseBlocks"),
+  };
+}
+
+function mean<Name extends string>(cases: readonly Readonly<Record<Name, number>>[]): (name: Name) => number {
+  return (name) => cases.reduce((sum, scores) => sum + scores[name], 0) / cases.length;
 }
 
 /** Titles of the columns of `scoreRow` and `bicubicRow`. PSNR in dB. */
