@@ -88,6 +88,7 @@ export {
 } from "./kernels/kernel.js";
 export { MASA, type MasaConfig } from "./masa/config.js";
 export { Discriminator } from "./masa/discriminator.js";
+export type { Ensemble } from "./masa/ensemble.js";
 export type { MatchGeometry } from "./masa/geometry.js";
 export { Masa, type MasaInputs, type MasaOptions, type MasaOutput } from "./masa/masa.js";
 export type { Implementation, Matching } from "./masa/matching.js";

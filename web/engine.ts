@@ -3,6 +3,7 @@ import { expose } from "comlink";
 import {
   type AdapterInfo,
   type Device,
+  type Ensemble,
   type Image,
   loadMasa,
   type Match,
@@ -22,6 +23,8 @@ export interface Request {
   readonly refs: readonly Image[];
   /** What `lr` was made from, if that is known. */
   readonly truth?: Image | undefined;
+  /** The number of orientations whose mean is the result. */
+  readonly ensemble: Ensemble;
 }
 
 /** How far a run is. */
@@ -61,6 +64,7 @@ export interface MatchPictures {
 export class Engine {
   #device: Device | undefined;
   #upscaler: Upscaler | undefined;
+  #ensemble: Ensemble = 1;
   #weights: File | undefined;
   #running: AbortController | undefined;
   /** Resolves when the last run has ended. */
@@ -91,7 +95,7 @@ export class Engine {
     await this.#ended;
     this.#upscaler?.dispose();
     this.#upscaler?.masa.parameters.dispose();
-    this.#upscaler = new Upscaler(device, masa);
+    this.#upscaler = new Upscaler(device, masa, { ensemble: this.#ensemble });
     this.#weights = file;
     return { parameters: masa.parameters.count, channels: masa.config.channels };
   }
@@ -111,16 +115,21 @@ export class Engine {
     return run;
   }
 
-  async #upscale({ lr, refs, truth }: Request, onStep: (step: Step) => void): Promise<Outcome> {
+  async #upscale({ lr, refs, truth, ensemble }: Request, onStep: (step: Step) => void): Promise<Outcome> {
     const running = new AbortController();
     this.#running = running;
     const device = await this.#open();
-    this.#upscaler ??= new Upscaler(device, await loadMasa(device, this.#weights));
+    const last = this.#upscaler;
+    if (!last || ensemble !== this.#ensemble) {
+      this.#upscaler = new Upscaler(device, last?.masa ?? (await loadMasa(device, this.#weights)), { ensemble });
+      this.#ensemble = ensemble;
+      last?.dispose();
+    }
     const started = performance.now();
     const onProgress = ({ stage, share }: Step) => onStep({ stage, share });
     const onMemory = (bytes: number) => onStep({ stage: "prepare", share: 0, bytes });
     const watch = { signal: running.signal, onProgress, onMemory };
-    const result = await this.#upscaler.upscale({ lr, refs }, watch);
+    const result = await (this.#upscaler as Upscaler).upscale({ lr, refs }, watch);
     const seconds = (performance.now() - started) / 1000;
     const { image } = result;
     const bicubic = resizeVisible(lr, image.width, image.height);

@@ -1,6 +1,6 @@
 /** The page: takes pictures, asks the engine in its worker, and shows what comes back. */
 import { proxy, wrap } from "comlink";
-import { formatBytes, type Image } from "../src/browser/index.js";
+import { type Ensemble, formatBytes, type Image } from "../src/browser/index.js";
 import { element } from "./canvas.js";
 import type { Engine, Outcome, Step } from "./engine.js";
 import { EXAMPLES, type Example } from "./examples.js";
@@ -34,6 +34,7 @@ const matches = new MatchView((match) => engine.matchPictures(match));
 const problem = element("#problem");
 const run = element<HTMLButtonElement>("#run");
 const cancel = element<HTMLButtonElement>("#cancel");
+const ensemble = element<HTMLSelectElement>("#ensemble");
 const against = element<HTMLSelectElement>("#against");
 const announcement = element("#announcement");
 const wells = {
@@ -90,7 +91,8 @@ async function enlarge(): Promise<void> {
   setRunning(true);
   showStep({ stage: "prepare", share: 0 }, started);
   try {
-    const request = { lr: picture.image, refs: wells.refs.pictures.map(({ image }) => image), truth: made };
+    const refs = wells.refs.pictures.map(({ image }) => image);
+    const request = { lr: picture.image, refs, truth: made, ensemble: Number(ensemble.value) as Ensemble };
     const outcome = await engine.upscale(
       request,
       proxy((step) => showStep(step, started)),

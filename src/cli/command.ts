@@ -54,6 +54,21 @@ export function halfOption(): Option {
   return new Option("--half", "store features in 16 bits: half the GPU memory; the adapter must have shader-f16");
 }
 
+/** For commands that enlarge images. */
+export function ensembleOption(): Option {
+  return new Option(
+    "--ensemble <number>",
+    "average over 4 or 8 flipped and transposed orientations: a little better, 4 or 8 times the work",
+  )
+    .choices(["4", "8"])
+    .argParser((text) => ensemble(text));
+}
+
+function ensemble(text: string): 4 | 8 {
+  if (text !== "4" && text !== "8") throw new InvalidArgumentError("Allowed choices are 4, 8.");
+  return text === "4" ? 4 : 8;
+}
+
 /** Reads one of several such arguments. */
 export function pathArguments(text: string, before: readonly string[] = []): string[] {
   return [...before, pathArgument(text)];

@@ -8,9 +8,11 @@ import type { CaseResult, Evaluation } from "../evaluate/evaluate.js";
 import { bicubicRow, SCORE_COLUMNS, type Scores, scoreRow } from "../evaluate/scores.js";
 import { OutputError } from "../files/errors.js";
 import { GpuError } from "../gpu/errors.js";
+import type { Ensemble } from "../masa/ensemble.js";
 import {
   addCommand,
   clearStatus,
+  ensembleOption,
   formatDuration,
   halfOption,
   Progress,
@@ -73,6 +75,7 @@ interface Options {
   readonly json?: string;
   readonly save?: string;
   readonly half?: boolean;
+  readonly ensemble?: Ensemble;
   readonly adapter?: string;
 }
 
@@ -102,6 +105,7 @@ export function addEvaluate(program: Command): void {
       pathArgument,
     )
     .addOption(halfOption())
+    .addOption(ensembleOption())
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)")
     .addHelpText("after", EXAMPLES)
     .action(runCommand("evaluate", evaluateFiles, { shared: true }));
@@ -126,8 +130,16 @@ async function evaluateFiles(signal: AbortSignal, options: Options): Promise<voi
     await team.together(() => (team.chief ? checkImages(data, passes, signal) : undefined));
     const { adapter, results } = await run(network, data, passes, options, signal);
     if (options.json === undefined || !team.chief) return;
-    const { weights = SHIPPED, data: path, half } = options;
-    const report = { adapter, weights, ...(half && { storage: "f16" }), data: path, protocol, results };
+    const { weights = SHIPPED, data: path, half, ensemble } = options;
+    const report = {
+      adapter,
+      weights,
+      ...(half && { storage: "f16" }),
+      ...(ensemble && { ensemble }),
+      data: path,
+      protocol,
+      results,
+    };
     await writeFileAtomic(options.json, new TextEncoder().encode(toJson(report)));
   } finally {
     await removeEmptyFolders();
@@ -255,6 +267,7 @@ async function run(
     print(`adapter  ${device.info.name}`);
     print(`weights  ${options.weights ?? SHIPPED}`);
     if (options.half) print("storage  features in 16 bits");
+    if (options.ensemble) print(`ensemble ${options.ensemble} orientations`);
     print(`data     ${options.data}: ${describe(data)}`);
     const masa = await network(device);
     const results: Evaluation[] = [];
@@ -264,6 +277,7 @@ async function run(
       const evaluation = await evaluate(device, masa, data, {
         level,
         storage: options.half ? "f16" : "f32",
+        ensemble: options.ensemble,
         ...{ workforce: team, signal: stop },
         onImage: (_, image, index) => (images[index] === undefined ? undefined : writeImage(images[index], image)),
         onCase: (result, done) => {

@@ -1,7 +1,15 @@
 /** `masa upscale`: a low-resolution image and references become an image four times as large; or many do. */
 import type { Command } from "commander";
 import { IMAGE_NAME, isFolder } from "../data/layouts.js";
-import { addCommand, halfOption, pathArgument, pathArguments, runCommand, UsageError } from "./command.js";
+import {
+  addCommand,
+  ensembleOption,
+  halfOption,
+  pathArgument,
+  pathArguments,
+  runCommand,
+  UsageError,
+} from "./command.js";
 import { addProfileOption, PROFILE_HELP } from "./profile.js";
 import { refuseRanks } from "./ranks.js";
 import { tuneOption } from "./tuning.js";
@@ -43,6 +51,7 @@ export function addUpscale(program: Command): void {
     )
     .option("--hr <file>", "the true high-resolution image: prints PSNR and SSIM on Y beside bicubic's", pathArgument)
     .addOption(halfOption())
+    .addOption(ensembleOption())
     .option("--overwrite", "of many: also make those again that are in --out")
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)");
   tuneOption(command);
@@ -53,7 +62,7 @@ export function addUpscale(program: Command): void {
 
 /** One image; or many, of a list or a folder. */
 async function upscaleAny(signal: AbortSignal, options: Options): Promise<void> {
-  const { pairs, lr, ref, hr, out, compare, profile, overwrite } = options;
+  const { pairs, lr, ref, hr, out, compare, profile, overwrite, ensemble } = options;
   const many = pairs !== undefined || (lr !== undefined && isFolder(lr));
   const refuse = (given: Readonly<Record<string, unknown>>, reason: string) => {
     const [name] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
@@ -63,7 +72,8 @@ async function upscaleAny(signal: AbortSignal, options: Options): Promise<void> 
   else if (lr === undefined) throw new UsageError("required option '--lr <file>' not specified");
   else if (ref === undefined) throw new UsageError("required option '--ref <file...>' not specified");
   if (many) refuse({ compare, profile }, "is for one image; of many, --out gets results.csv");
-  else refuse({ overwrite }, "is for many images; the result of one is always replaced");
+  if (ensemble !== undefined) refuse({ profile }, "measures one run of the network; leave out --ensemble");
+  if (!many) refuse({ overwrite }, "is for many images; the result of one is always replaced");
   if (many && IMAGE_NAME.test(out) && !isFolder(out))
     throw new UsageError(`--out ${out} names an image, and there are many; give a folder`);
   if (!many) await refuseRanks("upscale with one image");

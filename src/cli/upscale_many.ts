@@ -11,7 +11,8 @@ import { formatQuality, say, type UpscaleArguments } from "./upscale_one.js";
 const LISTED = 20;
 
 /** Either `pairs`, the list, or `lr` and `ref`. */
-export interface BatchArguments extends Pick<UpscaleArguments, "out" | "hr" | "weights" | "half" | "adapter" | "tune"> {
+export interface BatchArguments
+  extends Pick<UpscaleArguments, "out" | "hr" | "weights" | "half" | "ensemble" | "adapter" | "tune"> {
   readonly pairs?: string;
   readonly lr?: string;
   readonly ref?: readonly string[];
@@ -67,7 +68,7 @@ async function findPairs({ pairs: list, lr, ref, hr, out }: BatchArguments): Pro
 type ReadNetwork = Awaited<ReturnType<typeof import("../models/weights.js").readMasa>>;
 
 async function openUpscaler(
-  { adapter, half, tune, weights }: BatchArguments,
+  { adapter, half, ensemble, tune, weights }: BatchArguments,
   network: ReadNetwork,
   [first]: readonly BatchPair[],
   signal: AbortSignal,
@@ -82,7 +83,7 @@ async function openUpscaler(
     const storage = half ? "f16" : "f32";
     if (tune && first)
       await tuneFirst(device, upscaleChoices(device, masa, await readPair(first), storage), tune, signal);
-    return new Upscaler(device, masa, { storage });
+    return new Upscaler(device, masa, { storage, ensemble });
   } catch (error) {
     device.dispose();
     throw error;

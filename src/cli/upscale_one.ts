@@ -2,6 +2,7 @@
 import { realpath } from "node:fs/promises";
 import type { PlanProgress } from "../graph/plan/plan.js";
 import type { Image } from "../image/image.js";
+import type { Ensemble } from "../masa/ensemble.js";
 import { formatDuration, Progress, SHIPPED, UsageError } from "./command.js";
 import { type ProfileOption, reportProfile } from "./profile.js";
 import { tuneFirst } from "./tuning.js";
@@ -14,6 +15,7 @@ export interface UpscaleArguments {
   readonly compare?: string;
   readonly hr?: string;
   readonly half?: boolean;
+  readonly ensemble?: Ensemble;
   readonly adapter?: string;
   readonly profile?: ProfileOption;
   readonly tune?: number;
@@ -64,7 +66,7 @@ async function checkOutputs({ lr, ref, hr, weights, out, compare, profile }: Ups
 }
 
 async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArguments, signal: AbortSignal) {
-  const { weights, half, adapter, profile, tune } = options;
+  const { weights, half, ensemble, adapter, profile, tune } = options;
   const storage = half ? "f16" : "f32";
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
@@ -80,14 +82,19 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
     const masa = await network(device);
     say("weights", weights ?? SHIPPED);
     if (tune) await tuneFirst(device, upscaleChoices(device, masa, { lr, refs }, storage), tune, signal);
-    const onMemory = (bytes: number) => say("memory", `${formatBytes(bytes + device.memory().bytes)} of GPU memory`);
+    let most = 0;
+    const onMemory = (bytes: number) => {
+      const all = bytes + device.memory().bytes;
+      if (all > most) say("memory", `${formatBytes(all)} of GPU memory`);
+      most = Math.max(most, all);
+    };
     const onProgress = ({ stage, done, total }: PlanProgress) => progress.update(stage, done, total);
     const profiler = profile && (await Profiler.create(device));
     const result = await upscale(
       device,
       masa,
       { lr, refs },
-      { storage, signal, onMemory, onProgress, ...(profiler && { profiler }) },
+      { storage, ensemble, signal, onMemory, onProgress, ...(profiler && { profiler }) },
     );
     progress.stop();
     if (profiler) await reportProfile(profiler, profile);

@@ -14,10 +14,11 @@ import { ALONE, type Workforce } from "../data/workforce.js";
 import { MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
-import { cropImage, fromTensor, type Image, toTensor } from "../image/image.js";
+import { cropImage, fromTensor, type Image } from "../image/image.js";
 import type { TestPair } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
 import type { FloatStorage } from "../kernels/kernel.js";
+import { checkEnsemble, type Ensemble, EnsembleRunner, toPlanes } from "../masa/ensemble.js";
 import type { Masa, MasaInputs } from "../masa/masa.js";
 import { type BicubicScores, meanOf, NO_IMAGE, type Scores, scoreBicubic, scoreImage } from "./scores.js";
 
@@ -35,6 +36,8 @@ export interface EvaluateOptions {
   readonly storage?: FloatStorage | undefined;
   /** The processes that share the cases, each with its own device and network; default this one alone. */
   readonly workforce?: Workforce | undefined;
+  /** Averages over 4 or 8 orientations (see `UpscalerOptions`). Default 1. */
+  readonly ensemble?: Ensemble | undefined;
   readonly signal?: AbortSignal | undefined;
   /** After each case, in the order in which they are done; only in the workforce's chief. */
   readonly onCase?: ((result: CaseResult, done: number, total: number) => void) | undefined;
@@ -130,9 +133,10 @@ async function score(
   masa: Masa,
   total: number,
   prepare: (index: number) => PreparedCase | Promise<PreparedCase>,
-  { storage = "f32", workforce = ALONE, signal, onCase, onImage }: EvaluateOptions,
+  { storage = "f32", ensemble = 1, workforce = ALONE, signal, onCase, onImage }: EvaluateOptions,
 ): Promise<CaseResults> {
-  const network = new Network(device, masa, storage);
+  checkEnsemble(ensemble);
+  const network = new Network(device, masa, storage, ensemble);
   const results = new Map<number, CaseResult>();
   const measure = async (index: number): Promise<CaseResult> => {
     signal?.throwIfAborted();
@@ -155,29 +159,34 @@ async function score(
   return { cases, mean: meanOf(cases) };
 }
 
+/** Most GPU memory of a plan for several orientations at once. */
+const BATCH_BYTES = 256 * 2 ** 20;
+
 /** The network on cases of any sizes. The plan of the last sizes is kept. */
 class Network {
   readonly #plans: PlanCache<keyof MasaInputs, "sr" | "similarity">;
+  readonly #runner: EnsembleRunner<"similarity">;
 
-  constructor(device: Device, masa: Masa, storage: FloatStorage) {
+  constructor(
+    device: Device,
+    masa: Masa,
+    storage: FloatStorage,
+    readonly ensemble: Ensemble,
+  ) {
     const build = (inputs: MasaInputs) => {
       const { sr, matches } = masa.forward(inputs, { storage });
       return { sr, similarity: matches.fineScore };
     };
     this.#plans = new PlanCache(device, build, 0);
+    this.#runner = new EnsembleRunner(this.#plans, BATCH_BYTES);
   }
 
   /** No image where the result has values that are infinite or NaN. */
-  async run(test: PreparedCase, signal?: AbortSignal) {
-    const shape = ({ width, height }: Image) => [1, 3, height, width];
-    const shapes = { lr: shape(test.lr), ref: shape(test.ref), refDown: shape(test.refDown) };
-    const plan = await this.#plans.get(shapes);
-    const data = { lr: toTensor(test.lr), ref: toTensor(test.ref), refDown: toTensor(test.refDown) };
-    const started = performance.now();
-    const { sr, similarity } = await plan.run(data, signal ? { signal } : {});
-    const milliseconds = performance.now() - started;
+  async run({ lr, ref, refDown, ...test }: PreparedCase, signal?: AbortSignal) {
+    const pictures = { lr: toPlanes(lr), ref: toPlanes(ref), refDown: toPlanes(refDown) };
+    const { sr, similarity, milliseconds } = await this.#runner.run(pictures, this.ensemble, { signal });
     const image = sr.every(Number.isFinite)
-      ? cropPadding(fromTensor(sr as Float32Array, test.hr.width, test.hr.height), test)
+      ? cropPadding(fromTensor(sr, test.hr.width, test.hr.height), test)
       : undefined;
     return { image, similarity: mean(similarity), milliseconds };
   }
@@ -188,7 +197,7 @@ class Network {
 }
 
 /** An enlarged image without what the padding of HR added. */
-function cropPadding(image: Image, { padding, original }: TestPair): Image {
+function cropPadding(image: Image, { padding, original }: Pick<TestPair, "padding" | "original">): Image {
   return cropImage(image, padding.left, padding.top, original.width, original.height);
 }
 

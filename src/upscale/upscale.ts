@@ -1,5 +1,5 @@
 /** From images to an image, once or again and again: what the `masa upscale` command and the API calls do. */
-import { advice } from "../errors.js";
+import { ArgumentError, advice } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
 import { type Profiler, phase } from "../gpu/profiler.js";
@@ -24,6 +24,7 @@ import { resizeBicubic } from "../image/resize.js";
 import { visibleColour } from "../image/transparency.js";
 import type { FloatStorage, Shape } from "../kernels/kernel.js";
 import { MASA } from "../masa/config.js";
+import { checkEnsemble, type Ensemble, EnsembleRunner, toPlanes } from "../masa/ensemble.js";
 import { type MatchGeometry, matchGeometry } from "../masa/geometry.js";
 import type { Masa, MasaInputs } from "../masa/masa.js";
 import { extract, type Matches } from "../masa/matching.js";
@@ -60,6 +61,11 @@ export interface UpscaleOptions {
 export interface UpscalerOptions {
   /** How most features are stored (see `MasaOptions`); f16 takes half of the memory. Default f32. */
   readonly storage?: FloatStorage | undefined;
+  /**
+   * The mean over 4 or 8 flipped and transposed orientations of all images is the result, which costs as many runs and
+   * gains a little quality. They run as batches as long as a plan fits `keptBytes`. Default 1.
+   */
+  readonly ensemble?: Ensemble | undefined;
   /** Most bytes of GPU memory of its plans, besides the weights; what needs more goes without company. Default 256 MiB. */
   readonly keptBytes?: number | undefined;
 }
@@ -144,28 +150,26 @@ const KEPT_BYTES = 256 * 2 ** 20;
 export class Upscaler {
   readonly #plans: PlanCache<keyof MasaInputs, "sr" | "matched" | keyof Matches>;
   readonly #storage: FloatStorage;
+  readonly #ensemble: Ensemble;
+  readonly #runner: EnsembleRunner<"matched" | keyof Matches>;
 
   constructor(
     readonly device: Device,
     readonly masa: Masa,
-    { storage = "f32", keptBytes = KEPT_BYTES }: UpscalerOptions = {},
+    { storage = "f32", ensemble = 1, keptBytes = KEPT_BYTES }: UpscalerOptions = {},
   ) {
+    checkEnsemble(ensemble);
     this.#storage = storage;
+    this.#ensemble = ensemble;
     this.#plans = new PlanCache(device, (inputs) => upscaleGraph(masa, inputs, storage), keptBytes);
+    this.#runner = new EnsembleRunner(this.#plans, keptBytes);
   }
 
   /** The function `upscale`; await one call before the next. `onMemory` is told only of plans that are new. */
-  async upscale(
-    request: UpscaleRequest,
-    { onMemory, profiler, ...watch }: UpscaleOptions = {},
-  ): Promise<UpscaleResult> {
+  async upscale(request: UpscaleRequest, options: UpscaleOptions = {}): Promise<UpscaleResult> {
     const pair = preparePair(request, this.masa.config.blockSize);
-    const { lr, ref, refDown, window } = pair;
-    const plan = await phase(profiler, "compile", () => this.#plans.get(shapesOf(pair), onMemory));
-    const data = { lr: toTensor(lr), ref: toTensor(ref), refDown: toTensor(refDown) };
-    const unprofiled = await phase(profiler, "warm up", () => plan.run(data, watch));
-    if (profiler) watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount, share: 1 });
-    const found = profiler ? await plan.run(data, { profiler }) : unprofiled;
+    const { lr, window } = pair;
+    const found = await (this.#ensemble === 1 ? this.#runOnce(pair, options) : this.#runTurned(pair, options));
     if (!found.sr.every(Number.isFinite))
       throw new GpuError("the network's result has values that are infinite or NaN", remedy(this.#storage));
     const picture = (tensor: Data) => {
@@ -178,6 +182,26 @@ export class Upscaler {
     const match = { pair, geometry: geometryOf(pair, this.masa), matches: matches as unknown as Match["matches"] };
     const blocks = found.coarseIndex.length;
     return { image, matched: picture(matched), blocks, similarity: mean(found.fineScore), match };
+  }
+
+  async #runOnce(pair: PreparedPair, { onMemory, profiler, ...watch }: UpscaleOptions) {
+    const plan = await phase(profiler, "compile", () => this.#plans.get(shapesOf(pair), onMemory));
+    const data = { lr: toTensor(pair.lr), ref: toTensor(pair.ref), refDown: toTensor(pair.refDown) };
+    const unprofiled = await phase(profiler, "warm up", () => plan.run(data, watch));
+    if (!profiler) return unprofiled;
+    watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount, share: 1 });
+    return plan.run(data, { profiler });
+  }
+
+  async #runTurned({ lr, ref, refDown }: PreparedPair, { profiler, ...watch }: UpscaleOptions) {
+    if (profiler)
+      throw new ArgumentError(
+        "a profiler measures one run of the network, an ensemble has several",
+        advice("Leave out ensemble or profiler", "Leave out --ensemble or --profile"),
+      );
+    const pictures = { lr: toPlanes(lr), ref: toPlanes(ref), refDown: toPlanes(refDown) };
+    const { milliseconds: _, ...found } = await this.#runner.run(pictures, this.#ensemble, watch);
+    return found;
   }
 
   /** Frees the GPU memory of its plans; the weights stay. */
@@ -194,9 +218,9 @@ export async function upscale(
   device: Device,
   masa: Masa,
   request: UpscaleRequest,
-  { storage = "f32", ...options }: UpscaleOptions & Pick<UpscalerOptions, "storage"> = {},
+  { storage, ensemble, ...options }: UpscaleOptions & Pick<UpscalerOptions, "storage" | "ensemble"> = {},
 ): Promise<UpscaleResult> {
-  const upscaler = new Upscaler(device, masa, { storage });
+  const upscaler = new Upscaler(device, masa, { storage, ensemble });
   try {
     return await upscaler.upscale(request, options);
   } finally {

@@ -128,6 +128,11 @@ describe("masa upscale", () => {
         ["--lr lr.png --ref ref.png --out ./lr.png", /--out \.\/lr\.png would replace lr\.png; give it another name/],
         ["--lr lr.png --ref ref.png --out link.png", /--out link\.png would replace ref\.png/],
         ["--lr lr.png --ref ref.png --out o.png --compare ./o.png", /--compare \.\/o\.png would replace o\.png/],
+        ["--lr lr.png --ref ref.png --out o.png --ensemble 3", /Allowed choices are 4, 8/],
+        [
+          "--lr lr.png --ref ref.png --out o.png --ensemble 4 --profile",
+          /--profile measures one run of the network; leave out --ensemble/,
+        ],
         ["--lr lr.png --ref ref.png --out o.png --profile lr.png", /--profile lr\.png would replace lr\.png/],
       ));
 
@@ -219,7 +224,7 @@ describe("masa upscale", () => {
       const far = result.data.findIndex((value, i) => Math.abs(value - wanted.data[i]!) > NEAR * maxValue(result));
       expect(far, `sample ${far}`).to.equal(-1);
       rmSync(at("result.png"));
-      return { before, stdout };
+      return { before, stdout, result };
     }
     const finishes = async (run: ReturnType<typeof enlarges>) => expect(listing()).to.deep.equal((await run).before);
 
@@ -255,6 +260,22 @@ describe("masa upscale", () => {
       const whole = await enlarges("grey16.png", ["ref.png"]);
       const half = await enlarges("grey16.png", ["ref.png"], "--half");
       expect(bytes(half.stdout)).to.be.within(0.3 * bytes(whole.stdout), 0.9 * bytes(whole.stdout));
+    });
+
+    it("as the mean of 4 or 8 orientations, lists as well", async () => {
+      const four = await enlarges("grey16.png", ["ref.png"], "--ensemble", "4");
+      const one = await enlarges("grey16.png", ["ref.png"]);
+      expect(four.result).not.to.deep.equal(one.result);
+      writeFileSync(at("turned.csv"), "lr,ref,hr,out\ngrey16.png,ref.png,,four.png\n");
+      const { code, stderr } = await masa(
+        "upscale --pairs turned.csv --out turned --ensemble 4 --weights".split(" ").concat(WEIGHTS),
+        {},
+        undefined,
+        folder,
+      );
+      expect(code, stderr).to.equal(0);
+      expect(await readImage(at("turned/four.png"))).to.deep.equal(four.result);
+      for (const name of ["turned", "turned.csv"]) rmSync(at(name), { recursive: true });
     });
 
     it("and tells where the time went", async () => {

@@ -162,6 +162,20 @@ describe("evaluate", () => {
     expect(original).to.deep.equal(await readImage(data.cases[0]?.hr as string));
   });
 
+  it("averages over orientations as upscale does", async () => {
+    const device = await testDevice();
+    const [test] = (await prepareCases(await findTestData(EXAMPLES), { limit: 1 })) as [PreparedCase];
+    const images: Image[] = [];
+    const onImage = (_: unknown, image: Image) => void images.push(image);
+    const { mean } = await evaluatePrepared(device, masa, [test], { ensemble: 4, onImage });
+    const { image } = await upscale(device, masa, { lr: test.lr, refs: [test.ref] }, { ensemble: 4 });
+    expect(images).to.deep.equal([image]);
+    const alone = await evaluatePrepared(device, masa, [test]);
+    expect(mean.psnr).to.equal(psnrY(image, test.original));
+    expect(mean.psnr).not.to.equal(alone.mean.psnr);
+    expect(mean.similarity).to.equal(alone.mean.similarity);
+  });
+
   it("compiles once for cases of equal sizes", async () => {
     const device = await testDevice();
     const [one] = await prepareCases(await findTestData(EXAMPLES), { limit: 1 });

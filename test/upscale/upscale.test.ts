@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { ArgumentError } from "../../src/errors.js";
+import { Profiler } from "../../src/gpu/profiler.js";
 import { ImageError } from "../../src/image/errors.js";
 import { type BitDepth, type Channels, createImage, cropImage, type Image, splitAlpha } from "../../src/image/image.js";
 import { resizeBicubic } from "../../src/image/resize.js";
@@ -7,6 +9,7 @@ import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { matchedPosition, matchedScore } from "../../src/upscale/explain.js";
 import { preparePair, upscale } from "../../src/upscale/upscale.js";
 import { testDevice } from "../device.js";
+import { failure } from "../files/golden.js";
 import { Random } from "../graph/ops/check.js";
 import { rejection } from "../rejection.js";
 
@@ -101,6 +104,48 @@ describe("upscale", () => {
       masa.parameters.dispose();
       expect((error as Error).message).to.contain(`has values that are infinite or NaN. ${advice}`);
     });
+
+  it("averages over orientations: flipped images give the flipped result, and the matches are those of one run", async () => {
+    const device = await testDevice();
+    const masa = new Masa(SMALL);
+    await masa.parameters.allocate(device, 1);
+    const flipped = ({ data, ...image }: Image): Image => {
+      const pixel = (i: number) =>
+        [0, 1, 2].map((c) => data[3 * (i - 2 * (i % image.width) + image.width - 1) + c] as number);
+      const samples = Array.from({ length: image.width * image.height }, (_, i) => pixel(i)).flat();
+      return { ...image, data: new Uint8Array(samples) };
+    };
+    // Sides that need no padding, which would be on other sides of flipped images.
+    const [lr, ref] = [picture(16, 8), picture(48, 32)];
+    const single = await upscale(device, masa, { lr, refs: [ref] });
+    for (const ensemble of [4, 8] as const) {
+      const { image, match, matched, similarity } = await upscale(device, masa, { lr, refs: [ref] }, { ensemble });
+      const turned = await upscale(device, masa, { lr: flipped(lr), refs: [flipped(ref)] }, { ensemble });
+      expect(image.data).not.to.deep.equal(single.image.data);
+      for (const [i, value] of flipped(turned.image).data.entries())
+        expect(value).to.be.closeTo(image.data[i] as number, 1);
+      expect(matched).to.deep.equal(single.matched);
+      expect(match).to.deep.equal(single.match);
+      expect(similarity).to.equal(single.similarity);
+    }
+    masa.parameters.dispose();
+  });
+
+  it("does not profile an ensemble, and knows only some", async () => {
+    const device = await testDevice();
+    const masa = new Masa(SMALL);
+    await masa.parameters.allocate(device, 1);
+    const request = { lr: picture(8, 8), refs: [picture(32, 32)] };
+    const profiler = await Profiler.create(device);
+    await failure(
+      () => upscale(device, masa, request, { ensemble: 4, profiler }),
+      ArgumentError,
+      /Leave out ensemble or profiler/,
+    );
+    const ensemble = 3 as 4;
+    await failure(() => upscale(device, masa, request, { ensemble }), ArgumentError, /cannot have 3 orientations/);
+    masa.parameters.dispose();
+  });
 
   it("shows the reference where it was matched", async () => {
     const ref = picture(64, 64);
