@@ -5,7 +5,7 @@ import { conv2d } from "../../src/graph/ops/conv2d.js";
 import { add, scale } from "../../src/graph/ops/pointwise.js";
 import type { PlanProgress } from "../../src/graph/plan/plan.js";
 import { PlanCache } from "../../src/graph/plan/plan_cache.js";
-import { constant } from "../../src/graph/trace/tensor.js";
+import { constant } from "../../src/graph/trace/graph.js";
 import {
   checkEnsemble,
   type Ensemble,
