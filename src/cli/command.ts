@@ -31,12 +31,34 @@ class Interruption extends Error {
 
 /** A new subcommand of `program`; its usage errors begin with `masa <name>:`. */
 export function addCommand(program: Command, name: string, description: string): Command {
-  return program
+  const command = program
     .command(name)
     .description(description)
     .allowExcessArguments()
-    .showHelpAfterError(`Run 'masa ${name} --help' for its arguments and options.`)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `masa ${name}: `)) });
+    .showHelpAfterError(`Run 'masa ${name} --help' for its arguments and options.`);
+  return command.configureOutput({
+    outputError: (text, write) => {
+      const more = furtherMistakes(command, text).map((mistake) => `masa ${name}: ${mistake}\n`);
+      write(text.replace(/^error: /, `masa ${name}: `) + more.join(""));
+    },
+  });
+}
+
+/** What else is wrong with a command line that commander refuses for the first mistake, `text`, alone. */
+function furtherMistakes(command: Command, text: string): string[] {
+  const given = process.argv.slice(2);
+  const end = given.indexOf("--");
+  const flags = given
+    .slice(0, end < 0 ? undefined : end)
+    .filter((argument) => argument.startsWith("--"))
+    .map((argument) => argument.split("=", 1)[0] as string);
+  const known = [...command.options, ...(command.parent?.options ?? [])].map(({ long }) => long);
+  const unknown = flags.filter((flag) => flag !== "--help" && !known.includes(flag));
+  const missing = command.options.filter(({ mandatory, long }) => mandatory && !flags.includes(long as string));
+  return [
+    ...unknown.map((flag) => `unknown option '${flag}'`),
+    ...missing.map((option) => `required option '${option.flags}' not specified`),
+  ].filter((mistake) => !text.includes(mistake));
 }
 
 /** Reads an argument that names a file or folder. Where the name is missing stands nothing, or the next option. */
@@ -80,6 +102,26 @@ export function wholeNumber(least: number, of = 1): (text: string) => number {
     const value = Number(text);
     if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value % of !== 0)
       throw new InvalidArgumentError(of === 1 ? `Give a whole number, ${least} or more.` : `Give a multiple of ${of}.`);
+    return value;
+  };
+}
+
+/** Reads a whole number from `least` to `most`. */
+export function wholeBetween(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+/** Reads a number above `above` and at most `most`. */
+export function numberWithin(above: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!(value > above && value <= most))
+      throw new InvalidArgumentError(`Give a number above ${above}, at most ${most}.`);
     return value;
   };
 }
@@ -147,9 +189,14 @@ export function runCommand<Args extends unknown[]>(
 /** Commander's own refusal does not say which argument it means. */
 function refuseExcess(command: unknown): void {
   if (!(command instanceof Command)) return;
+  if (command.registeredArguments.at(-1)?.variadic) return;
   const extra = command.args[command.registeredArguments.length];
-  if (extra !== undefined)
-    throw new UsageError(`unexpected argument '${extra}'; put quotation marks around names that contain spaces`);
+  if (extra !== undefined) throw new UsageError(unexpected(extra));
+}
+
+/** Says what an argument may be that belongs to no option. */
+export function unexpected(argument: string): string {
+  return `unexpected argument '${argument}'; put quotation marks around names that contain spaces, and name a folder instead of *`;
 }
 
 function isDebug(command: unknown): boolean {

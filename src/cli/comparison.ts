@@ -1,4 +1,6 @@
-/** The sheet of `masa upscale --compare`. */
+/** The sheet or the page of `masa upscale --compare`. */
+import { writeFileAtomic } from "../files/atomic.js";
+import { comparisonPage } from "../files/comparison_page.js";
 import { writeImage } from "../files/images.js";
 import { comparisonSheet, type Panel } from "../files/sheet.js";
 import type { Image } from "../image/image.js";
@@ -17,11 +19,32 @@ export interface Compared {
   readonly hr?: Image | undefined;
 }
 
+/** Whether `--compare` with this name makes a page; otherwise it makes a sheet. */
+export function isPage(path: string): boolean {
+  return /\.html?$/i.test(path);
+}
+
+/** The sheet, or the page where `path` ends in .html. `note` goes on the page. Throws `OutputError`. */
+export async function writeComparison(path: string, note: string, compared: Compared): Promise<void> {
+  if (!isPage(path)) return writeSheet(path, compared);
+  const { bicubic, image, matched, hr } = compared;
+  const result = { image, caption: "MASA" };
+  const before = [
+    { image: bicubic, caption: "bicubic" },
+    { image: matched, caption: "the reference, as matched" },
+    ...(hr ? [{ image: hr, caption: "the original" }] : []),
+  ];
+  await writeFileAtomic(
+    path,
+    Buffer.from(comparisonPage("Enlarged with the detail of a reference", note, before, result)),
+  );
+}
+
 /**
  * bicubic | result | the true picture | reference, in which the part that the network changed most is framed; below, that
  * part enlarged, of the reference as it was matched.
  */
-export async function writeComparison(path: string, { bicubic, image, matched, ref, hr }: Compared): Promise<void> {
+async function writeSheet(path: string, { bicubic, image, matched, ref, hr }: Compared): Promise<void> {
   const part = mostChanged(bicubic, image);
   const titled = (caption: string, shown: Image) => (hr ? `${caption}, ${psnrY(shown, hr).toFixed(2)} dB` : caption);
   const pictures = [

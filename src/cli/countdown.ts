@@ -19,7 +19,8 @@ export class Countdown {
   update(done: number, total: number, details: readonly string[] = []): void {
     if (!isReporting()) return;
     this.#first ??= { done, time: performance.now() };
-    const line = [...details, `${this.#left(done, total)} left`].join(" · ");
+    const percent = `${Math.floor((100 * done) / total)} %`;
+    const line = [percent, ...details, `${this.#left(done, total)} left`].join(" · ");
     if (!process.stderr.isTTY) {
       const now = performance.now();
       if (now - this.#lastLine < 1000 * LINE_SECONDS && done < total) return;
@@ -42,6 +43,43 @@ export class Countdown {
   }
 
   /** Ends the line, so that something else can be written; the next `update` begins a new one. */
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
+/** Of the work, what is not counted when the rest is estimated: in it pipelines are compiled, which takes its own time. */
+const BEGINNING = 0.03;
+
+/** One job on one line of stderr: percentage, stage and the time that is left, for the whole of it. */
+export class JobProgress {
+  #bar: SingleBar | undefined;
+  #lastLine = performance.now();
+  #counted: { readonly share: number; readonly time: number } | undefined;
+
+  /** `share` of all the work, 0 to 1, is done; `stage` is going on. */
+  update(stage: string, share: number): void {
+    const now = performance.now();
+    if (share > BEGINNING) this.#counted ??= { share, time: now };
+    const { share: first = share, time = now } = this.#counted ?? {};
+    const left = share > first ? formatDuration(((now - time) / (share - first)) * (1 - share)) : "?";
+    const percent = Math.floor(100 * share);
+    if (!process.stderr.isTTY) {
+      if (now - this.#lastLine < 1000 * LINE_SECONDS) return;
+      this.#lastLine = now;
+      process.stderr.write(`${percent} % · ${left} left · ${stage}\n`);
+      return;
+    }
+    if (!this.#bar) {
+      const format = "{bar} {percent} % · {left} left · {stage}";
+      this.#bar = new SingleBar({ format, barsize: 24, hideCursor: false, linewrap: false, stream: process.stderr });
+      this.#bar.start(1, 0, { percent, left, stage });
+    }
+    this.#bar.update(share, { percent, left, stage });
+  }
+
+  /** Ends the line. */
   stop(): void {
     this.#bar?.stop();
     this.#bar = undefined;

@@ -40,6 +40,7 @@ export function addDemo(program: Command): void {
               hr: file("hr"),
               out: `${out}/aloe.png`,
               compare: `${out}/aloe_compare.png`,
+              overwrite: true,
               ...options,
             },
             signal,

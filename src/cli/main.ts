@@ -58,7 +58,11 @@ process.stderr.on("error", () => {});
 
 adviseForCommandLine();
 try {
-  await createProgram().parseAsync();
+  const program = createProgram();
+  // commander prints the whole help for 'masa help <unknown>'; as a command of its own, the name gets a suggestion.
+  const [first, topic] = process.argv.slice(2);
+  const isTypo = first === "help" && topic && ![...program.commands.map((one) => one.name()), "help"].includes(topic);
+  await (isTypo ? program.parseAsync([topic], { from: "user" }) : program.parseAsync());
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   if (error.exitCode !== 0) process.exitCode = 2;

@@ -5,14 +5,15 @@ import { formatDuration, SHIPPED } from "./command.js";
 import { Countdown } from "./countdown.js";
 import { openRankDevice, workforce } from "./ranks.js";
 import { tuneFirst } from "./tuning.js";
-import { formatQuality, say, type UpscaleArguments } from "./upscale_one.js";
+import { formatQuality, say, type UpscaleArguments, type WriteArguments } from "./upscale_one.js";
 
 /** How many failures are listed; results.csv has all. */
 const LISTED = 20;
 
 /** Either `pairs`, the list, or `lr` and `ref`. */
 export interface BatchArguments
-  extends Pick<UpscaleArguments, "out" | "hr" | "weights" | "half" | "ensemble" | "adapter" | "tune"> {
+  extends WriteArguments,
+    Pick<UpscaleArguments, "out" | "hr" | "weights" | "half" | "ensemble" | "adapter" | "tune"> {
   readonly pairs?: string;
   readonly lr?: string;
   readonly ref?: readonly string[];
@@ -35,7 +36,7 @@ export async function upscaleMany(options: BatchArguments, signal: AbortSignal):
   let finished = ready.length;
   try {
     const summary = await upscaleBatch(out, pairs, {
-      ...{ overwrite, signal, workforce: await workforce() },
+      ...{ overwrite, signal, scale: options.scale, write: options, workforce: await workforce() },
       open: () => openUpscaler(options, network, overwrite ? pairs : todo, signal),
       onPair: (done, row) => {
         finished = done;
@@ -46,7 +47,9 @@ export async function upscaleMany(options: BatchArguments, signal: AbortSignal):
     report(summary, formatDuration(performance.now() - started));
     const { failed } = summary;
     if (failed.length > 0)
-      throw new Error(`${failed.length} of ${pairs.length} images failed; the same command tries them again`);
+      throw new Error(
+        `${failed.length} of ${counted(pairs.length, "image")} failed; the same command tries them again`,
+      );
   } catch (error) {
     countdown.stop();
     if (signal.aborted) say("stopped", `${finished} of ${pairs.length} images are done; the same command goes on`);
@@ -61,6 +64,12 @@ async function findPairs({ pairs: list, lr, ref, hr, out }: BatchArguments): Pro
       ? { pairs: await pairsOfFolders(lr as string, ref as readonly string[], hr), unused: [] }
       : await pairsOfList(list);
   checkResults(out, pairs);
+  if (list === undefined) {
+    const { skippedIn } = await import("../data/layouts.js");
+    const skipped = await skippedIn(lr as string);
+    const listed = `${skipped.slice(0, LISTED).join(", ")}${skipped.length > LISTED ? ", …" : ""}`;
+    if (skipped.length > 0) say("skipped", `${counted(skipped.length, "file")} that are not read here: ${listed}`);
+  }
   if (unused.length > 0) say("list", `columns without meaning here: ${unused.join(", ")}`);
   return pairs;
 }
@@ -90,6 +99,11 @@ async function openUpscaler(
   }
 }
 
+/** "1 image", "2 images". */
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}
+
 function report({ done, skipped, failed, measured, table }: BatchSummary, time: string): void {
   if (measured.length > 0) {
     const mean = (column: "psnr" | "ssim" | "bicubic_psnr" | "bicubic_ssim") => {
@@ -106,5 +120,5 @@ function report({ done, skipped, failed, measured, table }: BatchSummary, time: 
     say("failed", `${error}`.includes(`${lr}`) ? `${error}` : `${lr}: ${error}`);
   if (failed.length > LISTED) say("", `and ${failed.length - LISTED} more`);
   const others = [skipped > 0 ? `, ${skipped} skipped` : "", failed.length > 0 ? `, ${failed.length} failed` : ""];
-  say("done", `${done} images in ${time}${others.join("")} · ${table}`);
+  say("done", `${counted(done, "image")} in ${time}${others.join("")} · ${table}`);
 }

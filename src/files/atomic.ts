@@ -81,19 +81,26 @@ async function makeWithParents(path: string, parents = true): Promise<boolean> {
 }
 
 /**
- * The full name of the file that `writeFileAtomic` would make or replace, links followed. Throws the `OutputError` that it
- * would throw: to be asked before hours of work.
+ * The full name of the file that `writeFileAtomic` would make or replace, links followed. With `parents`, folders above it may
+ * be missing: whoever writes makes them. Throws the `OutputError` that writing would throw: to be asked before hours of work.
  */
-export async function checkTarget(path: string): Promise<string> {
+export async function checkTarget(path: string, { parents = false } = {}): Promise<string> {
   const target = await resolveTarget(path);
-  const temporary = besideTarget(target);
+  const folder = parents ? await nearestFolder(dirname(path)) : dirname(path);
+  const temporary = besideTarget(folder === dirname(path) ? target : join(folder, basename(path)));
   try {
     await (await open(temporary, "wx")).close();
     await rm(temporary);
   } catch (cause) {
-    throw outputError(path, cause);
+    throw outputError(path, cause, folder);
   }
   return target;
+}
+
+/** The folder itself, or the next above it that exists. */
+async function nearestFolder(folder: string): Promise<string> {
+  const found = await stat(folder).catch(() => undefined);
+  return found === undefined && dirname(folder) !== folder ? nearestFolder(dirname(folder)) : folder;
 }
 
 /**
@@ -142,8 +149,8 @@ function isRunning(pid: number): boolean {
 }
 
 /** What kept `path` from being written, and the remedy. */
-export function outputError(path: string, cause: unknown): OutputError {
-  const [problem, advice] = reason(dirname(path), cause);
+export function outputError(path: string, cause: unknown, folder = dirname(path)): OutputError {
+  const [problem, advice] = reason(folder, cause);
   return new OutputError(`cannot write ${path}: ${problem}`, advice, { cause });
 }
 

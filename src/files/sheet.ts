@@ -4,8 +4,10 @@ import { createImage, type Image, padImage, stackVertically, toBitDepth, toRgb }
 import { ImageError } from "./errors.js";
 
 const GAP = 8;
+/** Height of a caption and size of its letters on sheets up to `READABLE` pixels wide; on wider ones they grow with it. */
 const CAPTION_HEIGHT = 28;
 const FONT_SIZE = 15;
+const READABLE = 1280;
 /** Width of a letter over the font's size, generously: captions shrink, all alike, to fit their images. */
 const LETTER_WIDTH = 0.62;
 
@@ -38,18 +40,21 @@ async function sheetRow(panels: readonly Panel[]): Promise<Image> {
     );
   }
   const layers: OverlayOptions[] = [];
+  const total = panels.reduce((sum, { image }) => sum + image.width + GAP, GAP);
+  const enlarged = Math.max(1, total / READABLE);
+  const captionHeight = Math.round(CAPTION_HEIGHT * enlarged);
   const fontSize = Math.min(
-    FONT_SIZE,
+    FONT_SIZE * enlarged,
     ...panels.map(({ image, caption }) => image.width / (LETTER_WIDTH * Math.max(caption.length, 1))),
   );
   let left = GAP;
   for (const { image, caption } of panels) {
     const { width, data } = toBitDepth(toRgb(image), 8);
-    layers.push({ input: captionSvg(caption, width, fontSize), left, top: 0 });
-    layers.push({ input: Buffer.from(data), raw: { width, height, channels: 3 }, left, top: CAPTION_HEIGHT });
+    layers.push({ input: captionSvg(caption, width, captionHeight, fontSize), left, top: 0 });
+    layers.push({ input: Buffer.from(data), raw: { width, height, channels: 3 }, left, top: captionHeight });
     left += width + GAP;
   }
-  const size = { width: left, height: CAPTION_HEIGHT + height + GAP };
+  const size = { width: left, height: captionHeight + height + GAP };
   const canvas = sharp({ create: { ...size, channels: 3, background: "white" } });
   const pixels = await canvas.composite(layers).removeAlpha().raw().toBuffer();
   return createImage(size.width, size.height, 3, 8, new Uint8Array(pixels));
@@ -67,10 +72,12 @@ export async function drawOver(image: Image, svg: string): Promise<Image> {
   return createImage(width, height, 3, 8, new Uint8Array(pixels));
 }
 
-function captionSvg(caption: string, width: number, fontSize: number): Buffer {
-  const text = caption.replace(/[<>&]/g, (character) => `&#${character.charCodeAt(0)};`);
+function captionSvg(caption: string, width: number, height: number, fontSize: number): Buffer {
+  // XML has no place for control characters and halves of surrogate pairs, which file names may have.
+  const visible = caption.replace(/\p{Cc}|\p{Cs}/gu, "\ufffd");
+  const text = visible.replace(/[<>&]/g, (character) => `&#${character.charCodeAt(0)};`);
   return Buffer.from(
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${CAPTION_HEIGHT}">` +
-      `<text x="0" y="${CAPTION_HEIGHT - 9}" font-family="sans-serif" font-size="${fontSize}" fill="#222">${text}</text></svg>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">` +
+      `<text x="0" y="${Math.round(0.68 * height)}" font-family="sans-serif" font-size="${fontSize}" fill="#222">${text}</text></svg>`,
   );
 }

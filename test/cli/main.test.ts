@@ -40,6 +40,13 @@ describe("masa", () => {
     expect(stderr).to.match(/^masa: unknown command 'doctro'\n\(Did you mean doctor\?\)\n/);
   });
 
+  it("suggests the nearest command to 'help', too", async () => {
+    const { code, stdout, stderr } = await masa(["help", "doctro"]);
+    expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+    expect(stderr).to.match(/^masa: unknown command 'doctro'\n\(Did you mean doctor\?\)\n/);
+    expect((await masa(["help", "doctor"])).stdout).to.include("masa doctor");
+  });
+
   it("suggests the nearest option, names the command, and ends with 2", async () => {
     const { code, stderr } = await masa(["doctor", "--adaptor", "x"]);
     expect(code).to.equal(2);

@@ -7,6 +7,7 @@ import { crc32, deflateSync } from "node:zlib";
 import { expect } from "chai";
 import { zipSync } from "fflate";
 import { readImage, writeImage } from "../../src/files/images.js";
+import { readMetadata } from "../../src/files/metadata.js";
 import { writeSafetensors } from "../../src/files/safetensors.js";
 import { FileTensor } from "../../src/formats/tensor.js";
 import {
@@ -19,6 +20,7 @@ import {
 } from "../../src/image/image.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
+import { casePath } from "../cases.js";
 import { fillNoise, goldenBytes, goldenPath, uniform } from "../files/golden.js";
 import { masa } from "./masa.js";
 
@@ -112,13 +114,41 @@ describe("masa upscale", () => {
       wrongUsage(
         ["--ref ref.png --out out.png", /required option '--lr <file>' not specified/],
         ["--lr lr.png --out out.png", /required option '--ref <file...>' not specified/],
-        ["--lr lr.png --ref ref.png", /required option '--out <file>' not specified/],
         ["--lr lr.png --ref ref.png --out", /option '--out <file>' argument missing/],
         ["--lr lr.png --ref --out out.png", /'--ref <file...>' argument '--out' is invalid\. Give a name there/],
         ["--lr lr.png --ref ref.png --out ''", /'--out <file>' argument '' is invalid\. Give a name there/],
         ["--lr lr.png --ref ref.png --out out.png --wieghts w.pth", /unknown option '--wieghts'/],
         ["--lr my photo.png --ref ref.png --out out.png", /unexpected argument 'photo.png'; put quotation marks/],
+        [
+          "--lr lr.png ref2.png --ref ref.png --out o.png",
+          /unexpected argument 'ref2.png'.* name a folder instead of \*/,
+        ],
+        ["lr.png", /'lr\.png' has no reference; give one: masa upscale lr\.png REFERENCE/],
+        ["lr.png ref.png ref2.png", /3 images without options: give one and its reference, or --lr IMAGE/],
+        ["lr.png ref.png --scale 5", /'--scale <factor>' argument '5' is invalid\. Give a number above 1, at most 4/],
+        ["lr.png ref.png --scale 1", /Give a number above 1/],
+        ["lr.png ref.png --quality 0", /Give a whole number from 1 to 100/],
+        ["lr.png ref.png --background reddish", /Give white, black, grey or #rrggbb/],
       ));
+
+    it("several mistakes at once", async () => {
+      const { code, stderr } = await masa(
+        ["upscale", "--out", "o.png", "--wieghts", "w", "--tnue", "3"],
+        {},
+        undefined,
+        folder,
+      );
+      expect(code).to.equal(2);
+      expect(stderr).to.match(/unknown option '--wieghts'[\s\S]*unknown option '--tnue'/);
+      const lacking = await masa(["upscale", "--out", "o.png"], {}, undefined, folder);
+      expect(lacking.stderr).to.match(
+        /'--lr <file>' not specified\nmasa upscale: required option '--ref <file\.\.\.>'/,
+      );
+      const others = await masa(["pairs", "--foto", "x"], {}, undefined, folder);
+      expect(others.stderr).to.match(
+        /'--photos <folder>' not specified[\s\S]*unknown option '--foto'[\s\S]*'--out <folder>' not/,
+      );
+    });
 
     it("output names that name no format, an input or the other output", () =>
       wrongUsage(
@@ -142,7 +172,10 @@ describe("masa upscale", () => {
         [["--ref", "none.png"], /none\.png does not exist/],
         [["--ref", "folder.png"], /folder\.png is a folder\. Name a file in it$/],
         [["--lr", "empty.png"], /empty\.png is empty\. Copy or download the file again$/],
-        [["--lr", "text.png"], /text\.png is no image of a known format\. Give a PNG, JPEG, WebP or TIFF file$/],
+        [
+          ["--lr", "text.png"],
+          /text\.png is no image of a known format\. Give a PNG, JPEG, WebP, TIFF, AVIF or GIF file$/,
+        ],
         [["--lr", "short.png"], /short\.png is a PNG that ends too early/],
         [["--lr", "short.jpg"], /short\.jpg cannot be decoded \(VipsJpeg: premature end/],
         [["--lr", "crc.png"], /crc\.png is a damaged PNG \(checksum of its part "IDAT"\)/],
@@ -155,11 +188,17 @@ describe("masa upscale", () => {
 
     it("outputs that cannot be written", () =>
       fails(
-        [["--out", "none/out.png"], /cannot write none\/out\.png: the folder none does not exist\. Create it first$/],
+        [
+          ["--out", "wide.png"],
+          /^masa upscale: wide\.png exists already\. Give another name, or --overwrite to replace it$/,
+        ],
+        [["--compare", "wide.png"], /wide\.png exists already/],
+        [["--lr", "clear.png", "--out", "o.jpg"], /o\.jpg cannot hold transparency\. .*--background white/],
+        [["--hr", "ref.png", "--scale", "2"], /ref\.png is 32×32, the result will be 16×16/],
         [["--out", "folder.png"], /cannot write folder\.png: it is a folder\. Name a file in it$/],
         [["--out", "lr.png/out.png"], /cannot write lr\.png\/out\.png: lr\.png is no folder/],
         [["--profile", "none/trace.json"], /cannot write none\/trace\.json: the folder none does not exist/],
-        [["--compare", "none/sheet.png"], /cannot write none\/sheet\.png: the folder none does not exist/],
+        [["--compare", "lr.png/a/sheet.png"], /cannot write lr\.png\/a\/sheet\.png: lr\.png is no folder/],
         [["--out", `${"long".repeat(62)}.png`], /the name is too long\. Choose a shorter one$/],
       ));
 
@@ -217,7 +256,7 @@ describe("masa upscale", () => {
       const good = ["upscale", "--weights", WEIGHTS, "--lr", lr, "--ref", ...refs, "--out", "result.png", ...more];
       const { code, stdout, stderr } = await masa(good, {}, undefined, folder);
       expect(code, stderr).to.equal(0);
-      expect(stdout).to.match(/^matching {2}\d+ blocks?, mean similarity -?[01]\.\d{3}$/m);
+      expect(stdout).to.match(/^matching {2}\d+ blocks?, mean similarity -?[01]\.\d{3} \(1 is a perfect match; /m);
       const [source, result] = [await readImage(at(lr)), await readImage(at("result.png"))];
       const wanted = resizeBicubic(source, 4 * source.width, 4 * source.height);
       expect(describeImage(result)).to.equal(describeImage(wanted));
@@ -245,11 +284,76 @@ describe("masa upscale", () => {
       expect(stdout).to.match(/^quality +PSNR-Y \d.* dB, SSIM-Y -?0\.\d{4} \(bicubic PSNR-Y \d.* dB, SSIM-Y .*\)$/m);
       expect(stdout).to.match(/^done .* wrote -o ü\.webp, sheet\.tif\n$/m);
       const own = stderr.replace(/^Warning: max\w+ artificially reduced .*\n/gm, "");
-      expect(own).to.match(/^(masa: adapter .* is software.*\n)?([a-z][a-z↓ ]+ [\d.]+ m?s\n)+$/);
+      expect(own).to.match(/^(masa: adapter .* is software.*\n)?(\d+ % · .* left · [a-z↓ ]+\n)*$/);
       for (const name of ["-o ü.webp", "sheet.tif"]) {
         expect((await readImage(at(name))).width).to.be.at.least(32);
         rmSync(at(name));
       }
+    });
+
+    it("a photograph and its reference without options, beside it, by any factor up to four", async () => {
+      const before = listing();
+      const args = ["upscale", "lr.png", "ref.png", "--weights", WEIGHTS];
+      for (const [scale, size] of [
+        ["4", 32],
+        ["2", 16],
+        ["3", 24],
+        ["1.6", 13],
+      ] as const) {
+        const { code, stdout, stderr } = await masa([...args, "--scale", scale], {}, undefined, folder);
+        expect(code, stderr).to.equal(0);
+        const name = `lr_x${scale}.png`;
+        expect(stdout).to.include(`wrote ${name}`);
+        const result = await readImage(at(name));
+        expect([result.width, result.height]).to.deep.equal([size, size]);
+        expect((await masa([...args, "--scale", scale], {}, undefined, folder)).stderr).to.include("exists already");
+        rmSync(at(name));
+      }
+      expect(listing()).to.deep.equal(before);
+    });
+
+    it("into folders that it makes, with a page to compare, and says what may be swapped", async () => {
+      const before = listing();
+      const args = ["upscale", "ref.png", "tiny.png", "--out", "new/a/out.jpg", "--compare", "new/b/page.html"];
+      const { code, stderr } = await masa([...args, "--weights", WEIGHTS, "--quality", "50"], {}, undefined, folder);
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.match(
+        /the image to be enlarged \(32×32\) is larger than its reference \(12×9\); are they swapped\?/,
+      );
+      expect((await readImage(at("new/a/out.jpg"))).width).to.equal(128);
+      const page = readFileSync(at("new/b/page.html"), "utf8");
+      expect(page).to.include("ref.png, 32×32 → 128×128").and.include('type="range"');
+      expect(page.match(/src="data:image\/png;base64,/g)).to.have.length(3);
+      expect(page).to.not.match(/https?:/);
+      rmSync(at("new"), { recursive: true });
+      expect(listing()).to.deep.equal(before);
+    });
+
+    it("a transparent image on a ground, and keeps its metadata", async () => {
+      const args = ["--lr", "clear.png", "--background", "#ffffff", "--out", "o.jpg", "--weights", WEIGHTS];
+      expect((await upscale(args)).code).to.equal(0);
+      expect((await readImage(at("o.jpg"))).channels).to.equal(3);
+      rmSync(at("o.jpg"));
+      const lr = casePath("metadata/lr.jpg");
+      expect((await upscale(["--lr", lr, "--out", "o.png", "--weights", WEIGHTS])).code).to.equal(0);
+      const { density, exif } = await readMetadata(at("o.png"));
+      expect(Math.round(density as number)).to.equal(300);
+      expect(exif).to.have.length.above(50);
+      rmSync(at("o.png"));
+    });
+
+    it("what is opaque without the colours hidden beside it", async () => {
+      const results: Image[] = [];
+      for (const name of ["lr", "hidden"]) {
+        const args = ["--lr", casePath(`rims/${name}.png`), "--ref", casePath("rims/ref.png"), "--out", "o.png"];
+        const { code, stderr } = await upscale(args);
+        expect(code, stderr).to.equal(0);
+        results.push(await readImage(at("o.png")));
+        rmSync(at("o.png"));
+      }
+      expect(results[0]).to.deep.equal(results[1]);
+      const [{ data }] = results as [Image];
+      for (let i = 0; i < data.length; i += 4) if ((data[i + 3] as number) > 0) expect(data[i]).to.be.above(250);
     });
 
     it("with features in 16 bits, in less memory", async () => {
@@ -337,6 +441,7 @@ async function putImages(): Promise<void> {
     "flat.png": flat(32, 32, 128),
     "black.png": flat(32, 32, 0),
     "four.png": noise(4, 4),
+    "clear.png": fillNoise(createImage(8, 8, 4, 8), 5),
     "large.png": flat(1600, 1600, 9),
     "whole.jpg": noise(64, 64),
   };

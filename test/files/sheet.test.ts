@@ -28,6 +28,29 @@ describe("sheet", () => {
     expect(new Set(cropImage(sheet, 28, 0, 18, row / 2 + 10).data)).to.deep.equal(new Set([255]));
   });
 
+  it("writes captions that are readable when a wide sheet is shown whole", async () => {
+    const inked = async (width: number, caption: string) => {
+      const image = createImage(width, 20, 3, 8);
+      image.data.fill(255);
+      const sheet = await comparisonSheet([
+        { image, caption },
+        { image, caption: "" },
+      ]);
+      // Rows that letters cross.
+      return Array.from({ length: sheet.height }, (_, y) =>
+        sheet.data.subarray(3 * y * sheet.width, 3 * (y + 1) * sheet.width).some((value) => value < 128),
+      ).filter(Boolean).length;
+    };
+    const small = await inked(500, "MASA");
+    expect(small).to.be.within(8, 16);
+    expect(await inked(2500, "MASA")).to.be.above(3 * small);
+  });
+
+  it("draws names with control characters and halves of pairs", async () => {
+    const image = createImage(40, 20, 3, 8);
+    expect((await comparisonSheet([{ image, caption: "a\u0001b\ud800\n" }])).width).to.equal(56);
+  });
+
   it("refuses no images and different heights", async () => {
     await failure(() => comparisonSheet([]), ImageError, /needs images/);
     const panel = (height: number) => ({ image: createImage(4, height, 1, 8), caption: `h${height}` });

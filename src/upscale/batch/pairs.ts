@@ -17,6 +17,7 @@ import { checkImagePath, readImage } from "../../files/images.js";
 import { ImageError } from "../../image/errors.js";
 import type { Image } from "../../image/image.js";
 import { SCALE } from "../../image/pairs.js";
+import { scaledSize } from "../scale.js";
 
 /** Most pixels of an image to be enlarged: its result has 2²⁸. */
 const MAX_LR_PIXELS = 2 ** 24;
@@ -40,12 +41,12 @@ export interface PairImages {
   readonly hr: Image | undefined;
 }
 
-/** Reads the images. Throws `ImageError`, also where `hr` is not four times as wide and high as `lr`. */
-export async function readPair(files: PairFiles): Promise<PairImages> {
+/** Reads the images. Throws `ImageError`, also where `hr` is not `scale` times as wide and high as `lr`. */
+export async function readPair(files: PairFiles, scale = SCALE): Promise<PairImages> {
   const lr = await readImage(files.lr, { maxPixels: MAX_LR_PIXELS });
   const refs = await Promise.all(files.refs.map((path) => readImage(path)));
   const hr = files.hr === undefined ? undefined : await readImage(files.hr);
-  const [width, height] = [SCALE * lr.width, SCALE * lr.height];
+  const { width, height } = scaledSize(lr, scale);
   if (hr && (hr.width !== width || hr.height !== height))
     throw new ImageError(
       `${files.hr} is ${hr.width}×${hr.height}, the result will be ${width}×${height}`,

@@ -7,13 +7,16 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ALONE, type Workforce } from "../../data/workforce.js";
 import { MasaError } from "../../errors.js";
-import { makeFolder, removeLeftovers } from "../../files/atomic.js";
+import { checkTarget, makeFolder, removeLeftovers } from "../../files/atomic.js";
 import { OutputError } from "../../files/errors.js";
-import { readImage, writeImage } from "../../files/images.js";
+import { checkImagePath, readImage, type WriteOptions, writeImage } from "../../files/images.js";
+import { readMetadata } from "../../files/metadata.js";
 import { NoAdapterError } from "../../gpu/errors.js";
 import type { Image } from "../../image/image.js";
 import { psnrY, SSIM_WINDOW, ssimY } from "../../image/metrics.js";
+import { SCALE } from "../../image/pairs.js";
 import { resizeVisible } from "../../image/transparency.js";
+import { reduceTo } from "../scale.js";
 import type { UpscaleResult, Upscaler } from "../upscale.js";
 import { type BatchPair, checkResults, type PairImages, readPair } from "./pairs.js";
 import { Results, type Row } from "./results.js";
@@ -27,6 +30,10 @@ export interface BatchOptions {
   /** The processes that share the batch, each with its own device; default this one alone. */
   readonly workforce?: Workforce | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Above 1, at most 4: by how much images are enlarged. Default 4. */
+  readonly scale?: number | undefined;
+  /** How results are written. The metadata of an image go into its result. */
+  readonly write?: Omit<WriteOptions, "metadata"> | undefined;
   /** Told once how many results were there before, then of each pair that has come to its end. */
   readonly onPair?: ((done: number, outcome: Row | undefined) => void) | undefined;
 }
@@ -57,7 +64,7 @@ export function divide(folder: string, pairs: readonly BatchPair[]): { ready: Ba
 export async function upscaleBatch(
   folder: string,
   pairs: readonly BatchPair[],
-  { open, overwrite = false, workforce = ALONE, signal, onPair }: BatchOptions,
+  { open, overwrite = false, workforce = ALONE, signal, onPair, scale = SCALE, write = {} }: BatchOptions,
 ): Promise<BatchSummary> {
   const results = await workforce.together(() => {
     if (!workforce.chief) return undefined;
@@ -69,22 +76,27 @@ export async function upscaleBatch(
   const machine = new Machine(open);
   const failed: Row[] = [];
   try {
+    const places = new Set([folder, ...todo.map(({ out }) => dirname(join(folder, out)))]);
     await workforce.together(async () => {
+      if (workforce.chief)
+        for (const place of places)
+          if (!existsSync(place) || statSync(place).isDirectory())
+            await checkTarget(join(place, "image"), { parents: true });
       // Where there is no GPU, no folder is made.
       if (todo.length > 0) await machine.start();
     });
     await workforce.together(async () => {
       if (!workforce.chief) return;
-      for (const place of new Set([folder, ...todo.map(({ out }) => dirname(join(folder, out)))])) {
+      for (const place of places) {
         await makeFolder(place);
         await removeLeftovers(place);
       }
     });
     try {
-      await workforce.together(() => results && addMissingRows(results, folder, ready, signal));
+      await workforce.together(() => results && addMissingRows(results, folder, ready, scale, signal));
       onPair?.(ready.length, undefined);
       let done = ready.length;
-      const enlarging = new Enlarging(folder, todo, machine, workforce.alone, signal);
+      const enlarging = new Enlarging(folder, todo, machine, workforce.alone, { scale, write, signal });
       await workforce.each(
         todo.length,
         (index) => enlarging.work(index),
@@ -108,14 +120,20 @@ export async function upscaleBatch(
 }
 
 /** Says what is there of results of which the table says nothing: a kill came between the two. */
-async function addMissingRows(results: Results, folder: string, ready: readonly BatchPair[], signal?: AbortSignal) {
+async function addMissingRows(
+  results: Results,
+  folder: string,
+  ready: readonly BatchPair[],
+  scale: number,
+  signal?: AbortSignal,
+): Promise<void> {
   for (const pair of ready) {
     if (results.get(pair.out)?.status === "done") continue;
     signal?.throwIfAborted();
     const row = { out: pair.out, lr: pair.lr, status: "done" } as const;
     try {
       const measured =
-        pair.hr === undefined ? {} : measure(await readImage(join(folder, pair.out)), await readPair(pair));
+        pair.hr === undefined ? {} : measure(await readImage(join(folder, pair.out)), await readPair(pair, scale));
       await results.set({ ...row, ...measured });
     } catch (error) {
       if (!concernsOnePair(error)) throw error;
@@ -133,11 +151,12 @@ class Enlarging {
     readonly todo: readonly BatchPair[],
     readonly machine: Machine,
     readonly readAhead: boolean,
-    readonly signal: AbortSignal | undefined,
+    readonly how: Pick<BatchOptions, "write" | "signal"> & { readonly scale: number },
   ) {}
 
   async work(index: number): Promise<Row> {
-    const { folder, machine, signal } = this;
+    const { folder, machine } = this;
+    const { scale, write, signal } = this.how;
     const { out, lr } = this.todo[index] as BatchPair;
     const images = await this.#read(index);
     this.#next.delete(index);
@@ -145,11 +164,14 @@ class Enlarging {
     signal?.throwIfAborted();
     try {
       if (images.status !== "fulfilled") throw images.reason;
+      const settings = { ...write, metadata: await readMetadata(lr) };
+      checkImagePath(out, images.value.lr, settings);
       const started = performance.now();
-      const { image, similarity } = await machine.upscale(images.value, signal);
+      const { similarity, ...large } = await machine.upscale(images.value, signal);
+      const image = reduceTo(large.image, images.value.lr, scale);
       const seconds = rounded((performance.now() - started) / 1000, 3);
       const scores = measure(image, images.value);
-      await writeImage(join(folder, out), image);
+      await writeImage(join(folder, out), image, settings);
       return { out, lr, status: "done", ...scores, similarity: rounded(similarity, 4), seconds };
     } catch (error) {
       if (!concernsOnePair(error)) throw error;
@@ -160,7 +182,7 @@ class Enlarging {
   #read(index: number): Promise<PromiseSettledResult<PairImages>> {
     let images = this.#next.get(index);
     if (!images) {
-      images = Promise.allSettled([readPair(this.todo[index] as BatchPair)]).then(([result]) => result);
+      images = Promise.allSettled([readPair(this.todo[index] as BatchPair, this.how.scale)]).then(([result]) => result);
       this.#next.set(index, images);
     }
     return images;
