@@ -10,6 +10,7 @@
 
 import type { Machine, Operand, Recorder } from "../kernel.js";
 import { direct } from "./direct.js";
+import { haloTiles } from "./halo_tile.js";
 import { implicitGemm } from "./implicit_gemm.js";
 import {
   type Algorithm,
@@ -41,9 +42,11 @@ function algorithms(machine: Machine, problem: Problem) {
   return valid(machine, problem, [
     work < SMALL && direct,
     direction === "forward" && winogradPays(machine, weight, y, images) && winograd,
-    // A CPU adapter has no fast workgroup memory, and GPUs hide loads better than they broadcast.
+    // A CPU adapter has no fast workgroup memory.
     isCpu(machine) && subgroup,
+    ...(machine.software ? [] : haloTiles(problem)),
     ...implicitGemm,
+    ...haloTiles(problem),
     subgroup,
     winograd,
     work < LARGE && direct,

@@ -79,8 +79,9 @@ function pack(recorder: Recorder, { weight, strides, sources, y }: Problem, { ro
   ]);
   recorder.dispatch({
     shader: "conv2d_pack",
+    constants: { LANES: `${GROUP}u`, DOUBLED: false },
     params: {
-      ...{ count: elements(packed.shape), O, C, KH: taps_h, KW: taps_w },
+      ...{ count: elements(packed.shape), O, C, split: C, padded: C, all: C, KH: taps_h, KW: taps_w },
       ...{ ...strides, start: strides.start + rows.tap * KW + columns.tap },
       ...{ i_stride: rows.tapStride * KW, j_stride: columns.tapStride },
     },

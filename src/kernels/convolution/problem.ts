@@ -157,6 +157,14 @@ export function productsOf({ sources, weight, y, direction }: Problem): number {
   return elements((sources[0] as Operand).shape) * (y.shape[1] as number) * KH * KW;
 }
 
+/** The adjoint of a 3×3 convolution with stride 2 and padding 1: the one that MASA upsamples with. */
+export function isDoubling({ weight, phases: [first, , , last], residual }: Problem): boolean {
+  const of = ({ rows, columns }: Phase, taps: number) =>
+    [rows, columns].every((side) => side.taps === taps && side.tapStep === 1 && side.first === 0);
+  if (residual || !first || !last || weight.shape[2] !== 3 || weight.shape[3] !== 3) return false;
+  return of(first, 1) && of(last, 2);
+}
+
 function forwardSide(count: number, taps: number, { stride, padding, dilation }: Window): Side {
   const [tap, tapStride] = [0, 1];
   return { count, outStep: 1, out: 0, inStep: stride, first: -padding, tapStep: dilation, taps, tap, tapStride };

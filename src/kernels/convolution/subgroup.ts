@@ -8,6 +8,7 @@ import { type Margin, nc4hw4, nc4hw4Storage } from "../shared/nc4hw4.js";
 import {
   type Algorithm,
   channelsOf,
+  isDoubling,
   type PartialSum,
   type Phase,
   type Problem,
@@ -101,14 +102,6 @@ function groupsOf(strips: number): [number, number] {
 /** Steps of a block: as few blocks as possible, of equal length. */
 function blockOf(steps: number): number {
   return Math.ceil(steps / Math.ceil(steps / MOST_STEPS)) || 1;
-}
-
-/** The adjoint of a 3×3 convolution with stride 2 and padding 1: the one that MASA upsamples with. */
-function isDoubling({ weight, phases: [first, , , last], residual }: Problem): boolean {
-  const of = ({ rows, columns }: Phase, taps: number) =>
-    [rows, columns].every((side) => side.taps === taps && side.tapStep === 1 && side.first === 0);
-  if (residual || !first || !last || weight.shape[2] !== 3 || weight.shape[3] !== 3) return false;
-  return of(first, 1) && of(last, 2);
 }
 
 /** All four phases in one dispatch: they share their inputs. */
