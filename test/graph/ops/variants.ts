@@ -6,21 +6,22 @@ export interface Turn {
   readonly choices: readonly Choice[];
 }
 
-/** `run` with the default variant of each kernel, with the second of each, and so on until all have had their turn. */
+/**
+ * `run` with the default variant of each kernel, with the second of each, and so on until all have had their turn, or those
+ * that match `only`.
+ */
 export async function everyVariant<T extends Turn>(
   run: (choices: ReadonlyMap<string, string>) => Promise<T>,
+  only = /./,
 ): Promise<T[]> {
-  const turns: T[] = [];
-  let most = 1;
-  let forced = new Map<string, string>();
-  for (let turn = 0; turn < most; turn++) {
-    const done = await run(forced);
-    const { choices } = done;
-    turns.push(done);
-    most = Math.max(most, ...choices.map(({ candidates }) => candidates.length));
-    forced = new Map(choices.map(({ key, candidates }) => [key, candidates[turn + 1] ?? (candidates[0] as string)]));
+  const turns = [await run(new Map())];
+  for (let turn = 1; ; turn++) {
+    const choices = turns.flatMap((done) => done.choices);
+    const forced = choices.map(({ key, candidates }) => [key, candidates[turn] ?? (candidates[0] as string)] as const);
+    const left = choices.map(({ candidates }) => candidates[turn]).filter((id) => id !== undefined);
+    if (left.length === 0) return turns;
+    if (left.some((id) => only.test(id))) turns.push(await run(new Map(forced)));
   }
-  return turns;
 }
 
 /** For messages: the variants that a turn took. */
