@@ -79,7 +79,7 @@ function pack(recorder: Recorder, { weight, strides, sources, y }: Problem, { ro
   ]);
   recorder.dispatch({
     shader: "conv2d_pack",
-    constants: { LANES: `${GROUP}u`, DOUBLED: false },
+    constants: { LANES: GROUP, DOUBLED: false },
     params: {
       ...{ count: elements(packed.shape), O, C, split: C, padded: C, all: C, KH: taps_h, KW: taps_w },
       ...{ ...strides, start: strides.start + rows.tap * KW + columns.tap },
