@@ -6,16 +6,17 @@
 // float64, anew each step. One thread an element. Cost: four loads and three stores.
 //
 // With a gate (GATED) g is scale · gradient. While it is closed nothing is written: a scale of 0 alone would let a NaN
-// through, and the moments would decay.
+// through, and the moments would decay. DECAYS adds weight decay · p to g, after the gate's scale.
 
 const GATED = false;
+const DECAYS = false;
 
 struct Params {
   count: u32,
 }
 
 @group(0) @binding(0) var<storage, read> gradient: array<f32>;
-@group(0) @binding(1) var<storage, read> hyper: array<f32>;  // step, scale, β₁, 1 − β₁, β₂, 1 − β₂, eps
+@group(0) @binding(1) var<storage, read> hyper: array<f32>;  // step, scale, β₁, 1 − β₁, β₂, 1 − β₂, eps, weight decay
 @group(0) @binding(2) var<storage, read> gate: array<f32>;   // open, scale, norm; where there is one
 @group(0) @binding(3) var<storage, read_write> parameter: array<f32>;
 @group(0) @binding(4) var<storage, read_write> exp_avg: array<f32>;
@@ -31,6 +32,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if (gate[0] == 0.0) { return; }
     g *= gate[1];
   }
+  if (DECAYS) { g += hyper[7] * parameter[i]; }
   let m = hyper[2] * exp_avg[i] + hyper[3] * g;
   let v = hyper[4] * exp_avg_sq[i] + hyper[5] * g * g;
   exp_avg[i] = m;

@@ -44,6 +44,8 @@ export {
   checkpointing,
   constant,
   type Graph,
+  hostInput,
+  hostOutput,
   input,
   noGrad,
   record,
@@ -93,6 +95,9 @@ export type { MatchGeometry } from "./masa/geometry.js";
 export { Masa, type MasaInputs, type MasaOptions, type MasaOutput } from "./masa/masa.js";
 export type { Implementation, Matching } from "./masa/matching.js";
 export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
+export { type AccumulationOptions, GradientAccumulator } from "./nn/accumulation.js";
+export { Adam, type AdamOptions, type AdamStepOptions } from "./nn/adam.js";
+export { Ema, type EmaOptions } from "./nn/ema.js";
 export { type OnnxExport, onnxBytes } from "./onnx/export.js";
 export { matchedPosition, matchedScore } from "./upscale/explain.js";
 export {

@@ -58,6 +58,16 @@ export {
   type LossFactors,
 } from "./train/objective.js";
 export {
+  Optimisers,
+  type RecordedStep,
+  recordGradients,
+  recordStep,
+  recordUpdate,
+  type StepConfig,
+  type StepInputs,
+  type TrainedName,
+} from "./train/record_step.js";
+export {
   type Best,
   type StepEvent,
   type TrainEvents,
@@ -68,7 +78,7 @@ export {
 } from "./train/run.js";
 export { learningRate } from "./train/schedule.js";
 export type { Rates, StepData, StepResult } from "./train/step.js";
-export { type Recorded, Trainer, type TrainerOptions, TrainingError } from "./train/trainer.js";
+export { type BatchShapes, Trainer, type TrainerOptions, TrainingError } from "./train/trainer.js";
 export { type BatchPair, type PairFiles, pairsOfFolders, pairsOfList } from "./upscale/batch/pairs.js";
 export type { Row } from "./upscale/batch/results.js";
 export { type BatchOptions, type BatchSummary, upscaleBatch } from "./upscale/batch/run.js";

@@ -1,12 +1,13 @@
 /**
- * One step of the full objective, by the trainer: reconstruction, perceptual and relativistic adversarial loss. Five forward
+ * One step of the full objective, recorded as the trainer records it: reconstruction, perceptual and relativistic adversarial loss. Five forward
  * passes of the discriminator, in the official order, each moving its running statistics.
  */
+import { compile } from "../graph/plan/plan.js";
 import type { Parameters } from "../graph/trace/parameters.js";
-import type { Variable } from "../graph/trace/tensor.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import { OFFICIAL, type TrainerConfig } from "../train/config.js";
 import { Networks } from "../train/networks.js";
-import { type Recorded, Trainer } from "../train/trainer.js";
+import { Optimisers, type RecordedStep, recordStep } from "../train/record_step.js";
 import { type Batch, dataOf, readBatch, shapesOf } from "./batch.js";
 import { type Entry, ManifestError } from "./entry.js";
 import { gradientName, type Results, type Tensors } from "./graph_case.js";
@@ -80,8 +81,11 @@ function lossWeights(text: string): LossWeights {
 }
 
 /** What is compared, by the names of the manifest. */
-function observe({ variablesG, variablesD }: Record<string, readonly Variable[]>) {
-  return ({ sr, losses, logits: passes, features, gradients }: Recorded): Tensors => ({
+function compared(networks: Networks, { sr, losses, logits: passes, features, gradients }: RecordedStep): Tensors {
+  const { generator, discriminator } = networks.parameters;
+  const named = (parameters: Parameters | undefined, prefix: string, tensors: readonly Tensor[]) =>
+    Object.fromEntries(parameters!.trainable.map(({ name }, i) => [`${prefix} ${gradientName(name)}`, tensors[i]!]));
+  return {
     ...{
       l1: losses.rec!,
       perceptual: losses.per!,
@@ -92,9 +96,9 @@ function observe({ variablesG, variablesD }: Record<string, readonly Variable[]>
     out: sr,
     "vgg_conv5_4(out)": features!,
     ...Object.fromEntries(passes.map((pass, i) => [logits(i), pass])),
-    ...Object.fromEntries(variablesG!.map(({ name }, i) => [`g ${gradientName(name)}`, gradients.generator[i]!])),
-    ...Object.fromEntries(variablesD!.map(({ name }, i) => [`d ${gradientName(name)}`, gradients.discriminator[i]!])),
-  });
+    ...named(generator, "g", gradients.generator),
+    ...named(discriminator, "d", gradients.discriminator),
+  };
 }
 
 /** The discriminator's output in its forward pass `i` of five. */
@@ -103,22 +107,31 @@ function logits(i: number): string {
 }
 
 async function runStep(trial: Trial, networks: Networks, config: TrainerConfig, batch: Batch): Promise<Results> {
-  const hyper = hyperOf(trial);
+  const { device } = trial;
   const [coarse, fine] = [await readIndices(trial, "coarse_index"), await readIndices(trial, "fine_index")];
-  const { generator, discriminator } = networks.parameters;
-  const trainer = await Trainer.create(trial.device, networks, config, shapesOf(batch), {
-    indices: { coarseIndex: coarse.shape, fineIndex: fine.shape },
-    observe: observe({ variablesG: generator!.trainable, variablesD: discriminator!.trainable }),
-  });
+  const index = (shape: readonly number[]) => ({ shape, dtype: "i32" as const });
+  const specs = { ...shapesOf(batch), coarseIndex: index(coarse.shape), fineIndex: index(fine.shape) };
+  const optimisers = new Optimisers(networks, config);
+  const hyper = hyperOf(trial);
+  const rate = (name: string) => adamSettings(hyper(name).entry(name)).lr;
+  optimisers.generator.lr = rate("adam_g");
+  optimisers.discriminator!.lr = rate("adam_d");
   try {
-    const data = { ...dataOf(batch), coarseIndex: coarse.data, fineIndex: fine.data };
-    const rate = (name: string) => adamSettings(hyper(name).entry(name)).lr;
-    const rates = { lr: rate("adam_g"), discriminatorLr: rate("adam_d") };
-    const { observed, skipped } = await trainer.step(data, rates, trial.watch(""));
-    if (skipped) trial.fail(skipped, "is infinite or NaN");
-    return observed as Results;
+    await optimisers.allocate(device);
+    const plan = await compile(device, specs, (inputs) =>
+      compared(networks, recordStep(networks, optimisers, config, inputs)),
+    );
+    try {
+      const data = { ...dataOf(batch), coarseIndex: coarse.data, fineIndex: fine.data };
+      const results = await plan.run(data, trial.watch(""));
+      for (const optimiser of [optimisers.discriminator!, optimisers.generator])
+        if (!optimiser.updated) trial.fail((await optimiser.fault()) ?? "the update", "is NaN or infinite");
+      return results;
+    } finally {
+      plan.dispose();
+    }
   } finally {
-    trainer.dispose();
+    optimisers.dispose();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Adam and the learning rate, over several steps. */
-import { ADAM_HYPER_LENGTH, adam, adamHyper } from "../graph/ops/adam.js";
 import { compile } from "../graph/plan/plan.js";
-import { type Initializer, Parameters, zeros } from "../graph/trace/parameters.js";
+import { Parameters } from "../graph/trace/parameters.js";
+import { Adam } from "../nn/adam.js";
 import { cosineAnnealing } from "../train/schedule.js";
 import { check } from "./compare.js";
 import { type Entry, ManifestError, UnsupportedError } from "./entry.js";
@@ -10,14 +10,16 @@ import type { Trial } from "./trial.js";
 
 /** `{ lr, betas, eps, weight_decay? }` of a case. */
 function adamOf(hyper: Entry) {
-  if (hyper.number("weight_decay", 0) !== 0) throw new UnsupportedError(`${hyper.where}: weight decay cannot run`);
-  return { lr: hyper.number("lr"), betas: hyper.numbers("betas") as [number, number], eps: hyper.number("eps") };
+  const weightDecay = hyper.number("weight_decay", 0);
+  const betas = hyper.numbers("betas") as [number, number];
+  return { lr: hyper.number("lr"), betas, eps: hyper.number("eps"), weightDecay };
 }
 
-/** The same for the trainer, whose eps is PyTorch's default. */
+/** The same for the trainer, which has PyTorch's default eps and no weight decay. */
 export function adamSettings(hyper: Entry): { readonly lr: number; readonly betas: readonly [number, number] } {
-  const { eps, ...settings } = adamOf(hyper);
+  const { eps, weightDecay, ...settings } = adamOf(hyper);
   if (eps !== 1e-8) throw new UnsupportedError(`${hyper.where}: the trainer's eps is 1e-8, not ${eps}`);
+  if (weightDecay !== 0) throw new UnsupportedError(`${hyper.where}: the trainer has no weight decay`);
   return settings;
 }
 
@@ -29,29 +31,27 @@ export async function runAdam(trial: Trial): Promise<void> {
   const first = inputs.get("param");
   if (!first) throw new ManifestError(`${entry.where} has no input param`, "Correct the manifest");
   const parameters = new Parameters();
-  const declare = (name: string, initializer: Initializer) => parameters.declare(name, first.shape, initializer);
-  const variables = {
-    param: declare("param", (data) => data.set(first.data)),
-    exp_avg: declare("exp_avg", zeros),
-    exp_avg_sq: declare("exp_avg_sq", zeros),
-  };
+  const param = parameters.declare("param", first.shape, (data) => data.set(first.data));
+  const optimiser = new Adam(parameters, adamOf(hyper));
   try {
     await parameters.allocate(device);
-    const { param, exp_avg, exp_avg_sq } = variables;
-    const plan = await compile(device, { gradient: first.shape, hyper: [ADAM_HYPER_LENGTH] }, ({ gradient, hyper }) => {
-      adam([param], [gradient], { expAvg: [exp_avg], expAvgSq: [exp_avg_sq] }, hyper);
-      return variables;
+    await optimiser.allocate(device);
+    const plan = await compile(device, { gradient: first.shape }, ({ gradient }) => {
+      optimiser.step([gradient]);
+      const moment = (kind: string) => optimiser.state.get(`param/${kind}`);
+      return { param, exp_avg: moment("exp_avg"), exp_avg_sq: moment("exp_avg_sq") };
     });
     const history: Record<string, number[]> = { param: [], exp_avg: [], exp_avg_sq: [] };
     for (let step = 1; step <= hyper.number("steps"); step++) {
       const gradient = inputs.get(`grad_step${step}`);
       if (!gradient) throw new ManifestError(`${entry.where} has no input grad_step${step}`, "Correct the manifest");
-      const after = await plan.run({ gradient: gradient.data, hyper: adamHyper({ ...adamOf(hyper), step }) });
+      const after = await plan.run({ gradient: gradient.data });
       for (const [name, values] of Object.entries(after)) history[name]?.push(...values);
     }
     plan.dispose();
     for (const [name, spec] of entry.entries("outputs")) await trial.compare(name, spec, history[name]);
   } finally {
+    optimiser.dispose();
     parameters.dispose();
   }
 }

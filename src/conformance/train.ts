@@ -1,7 +1,8 @@
-/** Training: several steps of the trainer on the reconstruction loss, each with the golden matches of its step handed in. */
+/** Training: several steps on the reconstruction loss, recorded as the trainer records them, each with the golden matches of its step handed in. */
+import { compile } from "../graph/plan/plan.js";
 import { OFFICIAL } from "../train/config.js";
 import { Networks } from "../train/networks.js";
-import { Trainer } from "../train/trainer.js";
+import { Optimisers, recordStep } from "../train/record_step.js";
 import { type Batch, dataOf, MatchProbe, readBatch, shapesOf } from "./batch.js";
 import type { Check } from "./compare.js";
 import { type Entry, UnsupportedError } from "./entry.js";
@@ -21,44 +22,47 @@ export async function runTraining(trial: Trial): Promise<void> {
   const { lr, betas } = adamSettings(hyper);
   const config = { ...OFFICIAL, betas, batch: batch.lr.shape[0] };
   const networks = new Networks(config);
+  const optimisers = new Optimisers(networks, config);
   try {
     await fillParameters(device, networks.masa.parameters, set.parameters(entry.entry("params")));
-    const trainer = await createTrainer(trial, networks, config, batch, steps[0]!);
+    await optimisers.allocate(device);
+    optimisers.generator.lr = lr;
+    const plan = await compileStep(trial, networks, optimisers, config, batch, steps[0]!);
     const initial = await readAll(networks.masa.parameters);
     try {
-      for (const step of steps) await compareStep(trial, trainer, lr, batch, step, initial);
+      for (const step of steps) await compareStep(trial, plan, networks, batch, step, initial);
     } finally {
-      trainer.dispose();
+      plan.dispose();
     }
   } finally {
+    optimisers.dispose();
     networks.dispose();
   }
 }
 
-/** It also observes what the network would have matched by itself, from the given coarse matches on. */
-function createTrainer(
+/** A step, and what the network would have matched by itself, from the given coarse matches on. */
+function compileStep(
   { device }: Trial,
   networks: Networks,
+  optimisers: Optimisers,
   config: typeof OFFICIAL,
   batch: Batch,
   step: Entry,
-): Promise<Trainer> {
-  const seen = new MatchProbe();
-  const shape = (name: string) => step.entry(name).shape();
-  return Trainer.create(device, networks, config, shapesOf(batch), {
-    indices: { coarseIndex: shape("coarse_index"), fineIndex: shape("fine_index") },
-    probe: seen.probe,
-    observe: ({ inputs: { coarseIndex } }) => {
-      const { fineIndex } = seen.ownMatches(networks.masa, { coarseIndex: coarseIndex! });
-      return { fineIndex };
-    },
+) {
+  const index = (name: string) => ({ shape: step.entry(name).shape(), dtype: "i32" as const });
+  const specs = { ...shapesOf(batch), coarseIndex: index("coarse_index"), fineIndex: index("fine_index") };
+  return compile(device, specs, (inputs) => {
+    const seen = new MatchProbe();
+    const { losses } = recordStep(networks, optimisers, config, inputs, { probe: seen.probe });
+    const own = seen.ownMatches(networks.masa, { coarseIndex: inputs.coarseIndex });
+    return { loss: losses.rec!, fineIndex: own.fineIndex };
   });
 }
 
 async function compareStep(
   trial: Trial,
-  trainer: Trainer,
-  lr: number,
+  plan: Awaited<ReturnType<typeof compileStep>>,
+  networks: Networks,
   batch: Batch,
   step: Entry,
   initial: ReadonlyMap<string, Float32Array>,
@@ -69,16 +73,15 @@ async function compareStep(
     coarseIndex: Int32Array.from(await trial.values(step.entry("coarse_index"))),
     fineIndex: Int32Array.from(await trial.values(step.entry("fine_index"))),
   };
-  const watch = trial.watch(`step ${number}`);
-  const { losses, observed } = await trainer.step(data, { lr, discriminatorLr: lr }, watch);
-  trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), losses.rec!);
-  const after = await readAll(trainer.networks.masa.parameters);
+  const { loss, fineIndex } = await plan.run(data, trial.watch(`step ${number}`));
+  trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), loss[0]!);
+  const after = await readAll(networks.masa.parameters);
   for (const [name, spec] of step.entries("params"))
     await trial.compare(`step ${number} ${name}`, spec, after.get(name));
   const change = (name: string) => difference(after.get(name), initial.get(name));
   await trial.compareSummaries(`step ${number} change`, step.entry("param_change_summary"), change, { gates: isNorm });
   const margins = await trial.values(step.entry("fine_margin"));
-  await trial.compare(`step ${number} own fine_index`, step.entry("fine_index"), observed.fineIndex, margins);
+  await trial.compare(`step ${number} own fine_index`, step.entry("fine_index"), fineIndex, margins);
 }
 
 /** An element whose gradient is rounding noise moves by a full step of Adam either way: only the norm is sharp. */

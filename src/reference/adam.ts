@@ -5,6 +5,8 @@ export interface AdamSettings {
   readonly lr: number;
   readonly betas: readonly [number, number];
   readonly eps: number;
+  /** L2 penalty, default 0. */
+  readonly weightDecay?: number;
   /** 1 for the first step. */
   readonly step: number;
 }
@@ -19,12 +21,13 @@ export interface AdamState {
 export function adam(
   state: AdamState,
   gradient: NdArray,
-  { lr, betas: [beta1, beta2], eps, step }: AdamSettings,
+  { lr, betas: [beta1, beta2], eps, weightDecay = 0, step }: AdamSettings,
   gate?: NdArray,
 ): AdamState {
   if (gate && gate.data[0] === 0) return state;
   const { parameter, expAvg, expAvgSq } = state;
-  const g = map(gradient, (value) => (gate ? (gate.data[1] as number) * value : value)).data;
+  const scale = gate ? (gate.data[1] as number) : 1;
+  const g = map(gradient, (value, i) => scale * value + weightDecay * (parameter.data[i] as number)).data;
   const m = map(expAvg, (value, i) => beta1 * value + (1 - beta1) * (g[i] as number));
   const v = map(expAvgSq, (value, i) => beta2 * value + (1 - beta2) * (g[i] as number) ** 2);
   const moved = map(parameter, (value, i) => {

@@ -36,7 +36,7 @@ import { Trainer, TrainingError } from "./trainer.js";
 import { SAMPLES, validate } from "./validate.js";
 
 /** What a run has come to after a step. */
-export interface StepEvent extends Omit<StepResult, "observed"> {
+export interface StepEvent extends StepResult {
   /** Steps made, of `steps` in all; epochs begun, from 1. */
   readonly step: number;
   readonly steps: number;
@@ -341,7 +341,7 @@ class Run {
     const lr = learningRate(config, this.#step, this.loader.stepsPerEpoch);
     const { lr: low, hr, ref, refDown, present } = batch;
     const profiler = await this.options.profiler?.();
-    const { observed: _, ...result } = await this.trainer.step(
+    const result = await this.trainer.step(
       { lr: low, hr, ref, refDown, ...(config.dropReference > 0 && { present }) },
       { lr, discriminatorLr: config.discriminatorLr },
       profiler && { profiler },

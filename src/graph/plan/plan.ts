@@ -12,7 +12,7 @@ import { type Profiler, phase } from "../../gpu/profiler.js";
 import type { Timestamps } from "../../gpu/timestamps.js";
 import { byteSize, type Dispatch, type Dtype, type Operand, type Shape } from "../../kernels/kernel.js";
 import { cast, type Graph, input, trace } from "../trace/graph.js";
-import { Constant, GraphError, type HostType, Input, type Tensor, Variable } from "../trace/tensor.js";
+import { Constant, type Data, GraphError, type HostType, Input, type Tensor, Variable } from "../trace/tensor.js";
 import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
 import {
   checkBindings,
@@ -27,13 +27,12 @@ import {
 } from "./dispatches.js";
 import { layOut, storage } from "./layout.js";
 
+export type { Data } from "../trace/tensor.js";
 export type { PlanProgress } from "./batches.js";
 export type { PlanChoice } from "./dispatches.js";
 
 /** The shape of an input, with its type where that is not f32. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: HostType };
-/** Elements of a tensor, flat and row-major. */
-export type Data = Float32Array | Int32Array | Uint32Array;
 
 /** How one run of a plan is watched, stopped and read. */
 export interface RunOptions<Name extends string = string> {
@@ -95,15 +94,22 @@ export function plan<In extends string, Out extends string>(
   return new Plan(device, graph, result, choices);
 }
 
+/** A tensor that a run reads back: an output, by its name, or what `hostOutput` asked for. */
+interface Readback<Out extends string> {
+  readonly name?: Out;
+  readonly tensor: Tensor;
+  readonly receive?: (values: Data) => void;
+}
+
 /** A graph made ready for one device: `compile` makes it, `run` replays it, `dispose` frees its memory. */
 export class Plan<In extends string = string, Out extends string = string> {
   readonly #device: Device;
   readonly #inputs: readonly Input[];
-  readonly #outputs: readonly [Out, Tensor][];
+  readonly #readbacks: readonly Readback<Out>[];
   readonly #dispatches: PlannedDispatch[];
   readonly #persistent = new Set<Operand>();
   readonly #buffers = new Map<Operand, Buffer>();
-  readonly #staging = new Map<string, Buffer>();
+  readonly #staging = new Map<Readback<Out>, Buffer>();
   readonly #owned: Buffer[] = [];
   #batches: readonly StageBatch[] = [];
   #state: "planned" | "preparing" | "ready" | "running" | "disposed" = "planned";
@@ -123,16 +129,20 @@ export class Plan<In extends string = string, Out extends string = string> {
     device.check();
     this.#device = device;
     this.#inputs = graph.inputs;
-    this.#outputs = Object.entries(outputs) as [Out, Tensor][];
-    const recorded = recordNodes(device, graph, Object.values(outputs), choices);
+    this.#readbacks = [
+      ...Object.entries<Tensor>(outputs).map(([name, tensor]) => ({ name: name as Out, tensor })),
+      ...graph.received,
+    ];
+    const read = this.#readbacks.map(({ tensor }) => tensor);
+    const recorded = recordNodes(device, graph, read, choices);
     this.#dispatches = recorded.dispatches;
     this.choices = recorded.choices;
     const roots = this.#dispatches.flatMap(({ bindings }) => Object.values(bindings).map(storage));
-    for (const operand of [...graph.inputs, ...roots, ...this.#outputs.map(([, tensor]) => storage(tensor))]) {
+    for (const operand of [...graph.inputs, ...roots, ...read.map(storage)]) {
       if (operand instanceof Variable || operand instanceof Input || operand instanceof Constant)
         this.#persistent.add(operand);
     }
-    const kept = new Set(this.#outputs.map(([, tensor]) => storage(tensor)));
+    const kept = new Set(read.map(storage));
     this.#slots = layOut(this.#dispatches, (operand) => this.#persistent.has(operand), kept);
     this.bytes = this.#requests().reduce((sum, { bytes }) => sum + bytes, 0);
   }
@@ -184,8 +194,8 @@ export class Plan<In extends string = string, Out extends string = string> {
       },
       ...own.map((operand) => ({ label: operand.name, bytes: byteSize(operand), usage })),
       ...this.#slots.slots.map(({ label, bytes }) => ({ label, bytes, usage })),
-      ...this.#outputs.map(([name, tensor]) => ({
-        label: `readback of ${name}`,
+      ...this.#readbacks.map(({ name, tensor }) => ({
+        label: `readback of ${name ?? tensor.name}`,
         bytes: byteSize(tensor),
         usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
       })),
@@ -205,7 +215,7 @@ export class Plan<In extends string = string, Out extends string = string> {
     }
     const bySlot = new Map(this.#slots.slots.map((slot) => [slot, buffers[next++] as Buffer]));
     for (const [operand, slot] of this.#slots.slotOf) this.#buffers.set(operand, bySlot.get(slot) as Buffer);
-    for (const [name] of this.#outputs) this.#staging.set(name, buffers[next++] as Buffer);
+    for (const readback of this.#readbacks) this.#staging.set(readback, buffers[next++] as Buffer);
   }
 
   #createCommands(pipelines: readonly Pipeline[], block: Buffer) {
@@ -288,7 +298,7 @@ export class Plan<In extends string = string, Out extends string = string> {
   write(data: Readonly<Record<In, Data>>): void {
     this.#checkReady();
     for (const tensor of this.#inputs) {
-      const values = data[tensor.name as In];
+      const values = tensor.supply?.() ?? data[tensor.name as In];
       if (!values) throw new ShapeError("run", `input ${tensor.name}`, `is missing; its shape is [${tensor.shape}]`);
       if (values.length !== tensor.size)
         throw new ShapeError(
@@ -325,23 +335,30 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   /** The last part of `run`: the outputs of these names, default all. */
-  async read(names: readonly Out[] = this.#outputs.map(([name]) => name)): Promise<Record<Out, Data>> {
+  async read(names?: readonly Out[]): Promise<Record<Out, Data>> {
     this.#checkReady();
-    const chosen = this.#outputs.filter(([name]) => names.includes(name));
+    const chosen = this.#readbacks.filter(({ name }) => name === undefined || !names || names.includes(name));
     await this.#device.copy(
-      chosen.map(([name, tensor]) => ({
-        from: this.#buffers.get(storage(tensor)) as Buffer,
-        to: this.#staging.get(name) as Buffer,
-        bytes: byteSize(tensor),
+      chosen.map((readback) => ({
+        from: this.#buffers.get(storage(readback.tensor)) as Buffer,
+        to: this.#staging.get(readback) as Buffer,
+        bytes: byteSize(readback.tensor),
       })),
     );
-    const results = await Promise.all(
-      chosen.map(async ([name, tensor]) => {
-        const bytes = await this.#device.mapped(this.#staging.get(name) as Buffer, byteSize(tensor));
-        return [name, typed(bytes, tensor.dtype)] as const;
+    const results = new Map<Out, Data>();
+    await Promise.all(
+      chosen.map(async (readback) => {
+        const { name, tensor, receive } = readback;
+        const values = typed(
+          await this.#device.mapped(this.#staging.get(readback) as Buffer, byteSize(tensor)),
+          tensor.dtype,
+        );
+        receive?.(values);
+        if (name !== undefined) results.set(name, values);
       }),
     );
-    return Object.fromEntries(results) as Record<Out, Data>;
+    const ordered = chosen.flatMap(({ name }) => (name === undefined ? [] : [[name, results.get(name)] as const]));
+    return Object.fromEntries(ordered) as Record<Out, Data>;
   }
 
   /** Frees the plan's GPU memory; variables stay. Safe to repeat. */

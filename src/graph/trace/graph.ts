@@ -10,6 +10,7 @@ import { castOperation } from "../ops/cast.js";
 import {
   type AnyOperation,
   Constant,
+  type Data,
   GraphError,
   type HostType,
   Input,
@@ -27,6 +28,8 @@ import {
 export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs: Input[] = [];
+  /** Tensors that `hostOutput` reads back after each run. */
+  readonly received: { readonly tensor: Tensor; readonly receive: (values: Data) => void }[] = [];
   noGrad = 0;
   scopes: string[] = [];
   stored: FloatStorage = "f32";
@@ -229,6 +232,21 @@ export function input(name: string, shape: Shape, dtype: HostType = "f32"): Tens
   const tensor = new Input(name, shape, dtype);
   currentGraph("input").inputs.push(tensor);
   return tensor;
+}
+
+/**
+ * A tensor whose values `supply` returns before each run, so that an object such as an optimiser can keep state on the
+ * host: a learning rate, a step counter. Callers of `run` do not see it.
+ */
+export function hostInput(name: string, shape: Shape, supply: () => Float32Array): Tensor {
+  const tensor = new Input(name, shape, "f32", supply);
+  currentGraph("hostInput").inputs.push(tensor);
+  return tensor;
+}
+
+/** Passes the values of `tensor` to `receive` after each run, whichever outputs the caller asks for. */
+export function hostOutput(tensor: Tensor, receive: (values: Data) => void): void {
+  currentGraph("hostOutput").received.push({ tensor, receive });
 }
 
 /** A tensor with fixed values: `number[]` and Float32Array are f32, Int32Array is i32. */

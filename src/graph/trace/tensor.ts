@@ -36,8 +36,21 @@ export class Tensor implements Operand {
 /** Types of what comes from typed arrays and goes back to them. */
 export type HostType = Exclude<Dtype, "f16">;
 
+/** Elements of a tensor, flat and row-major. */
+export type Data = Float32Array | Int32Array | Uint32Array;
+
 /** Data written before each run. */
-export class Input extends Tensor {}
+export class Input extends Tensor {
+  constructor(
+    name: string,
+    shape: Shape,
+    dtype: Dtype,
+    /** Supplies the data of each run; without it the caller of `run` does. */
+    readonly supply?: () => Data,
+  ) {
+    super(name, shape, dtype);
+  }
+}
 
 /** Data written once, when the plan is made. */
 export class Constant extends Tensor {

@@ -54,15 +54,20 @@ describe("adam", () => {
         [0, 0.9],
       ]) as [number, number],
       eps: random.pick([1e-8, 1e-3]),
+      weightDecay: random.pick([0, 0.01]),
     };
     const scale = random.pick([1, 1e-2, 3e-8]);
     const gate = random.pick([undefined, [1, 1, 2], [1, 0.3, 2], [0, 0, 2]]);
     it(`adam [${shape}] ${JSON.stringify(settings)}, gradients of ${scale}, gate ${gate}`, async () => {
       const { parameters, weights, moments } = await allocate([shape]);
-      const start = random.array(shape, 0.1);
+      const decays = settings.weightDecay !== 0;
+      // With weight decay parameters and gradients are positive: the terms of g do not cancel, and its error is relative.
+      const sign = (x: NdArray, least: number) =>
+        decays ? map(x, (value) => Math.fround(least + Math.abs(value))) : x;
+      const start = sign(random.array(shape, 0.1), 1);
       parameters.write(weights[0] as Variable, Float32Array.from(start.data));
       const plan = await compile(await testDevice(), { g: shape, hyper: HYPER, gate: [3] }, (t) => {
-        adam(weights, [t.g], moments, t.hyper, gate && t.gate);
+        adam(weights, [t.g], moments, t.hyper, gate && t.gate, decays);
         return {};
       });
       const passed = Float32Array.from(gate ?? [0, 0, 0]);
@@ -73,7 +78,8 @@ describe("adam", () => {
       };
       for (let step = 1; step <= STEPS; step++) {
         // Every third element never has a gradient: 0 / (0 + eps).
-        const g = map(random.array(shape, scale), (value, k) => (k % 3 === 2 ? 0 : Math.fround(value)));
+        const drawn = sign(random.array(shape, scale), 0);
+        const g = map(drawn, (value, k) => (k % 3 === 2 ? 0 : Math.fround(value)));
         expected = referenceStep(expected, g, { ...settings, step }, gate && ndarray([3], passed));
         await plan.run({ g: Float32Array.from(g.data), hyper: adamHyper({ ...settings, step }), gate: passed });
       }
@@ -84,8 +90,9 @@ describe("adam", () => {
       parameters.dispose();
       const { state, sizes } = expected;
       // A step rounds each value ten times at most (products, sums, the scalars, the gate's scale; WGSL's root and division
-      // count more than once), relative to Σ|terms|; the second moment's terms are all positive.
-      const unit = 10 * STEPS * 2 ** -24;
+      // count more than once), relative to Σ|terms|; the second moment's terms are all positive. Weight decay adds a
+      // product and a sum to the gradient.
+      const unit = (decays ? 12 : 10) * STEPS * 2 ** -24;
       for (const [got, want, size] of [
         [p, state.parameter, sizes.p],
         [m, state.expAvg, sizes.m],
@@ -100,7 +107,7 @@ describe("adam", () => {
     const hyper = adamHyper({ lr: 1e-4, betas: [0.9, 0.999], step: 1 });
     expect(hyper.length).to.equal(ADAM_HYPER_LENGTH);
     expect([...hyper].map((value) => Number(value.toPrecision(7)))).to.deep.equal([
-      1e-3, 31.62278, 0.9, 0.1, 0.999, 0.001, 1e-8,
+      1e-3, 31.62278, 0.9, 0.1, 0.999, 0.001, 1e-8, 0,
     ]);
   });
 
@@ -145,16 +152,16 @@ describe("adam", () => {
 
   it("refuses what does not fit, and a gradient of what was updated already", async () => {
     const { parameters, weights, moments } = await allocate([[2], [3]]);
-    const build = (sides: number[][], hyperLength = 7, gate?: number[]) =>
+    const build = (sides: number[][], hyperLength = ADAM_HYPER_LENGTH, gate?: number[]) =>
       trace(() => {
         const grads = sides.map((shape, i) => input(`g${i}`, shape));
         adam(weights, grads, moments, input("scalars", [hyperLength]), gate && input("gate", gate));
       }).graph.nodes.length;
     expect(() => build([[2]])).to.throw(ShapeError, "adam: grads holds 1 tensors for 2 parameters");
     expect(() => build([[2], [2]])).to.throw(ShapeError, "the gradient of weight 1 has shape [2], not [3]");
-    expect(() => build([[2], [3]], 5)).to.throw(ShapeError, "scalars has shape [5], not [7]");
+    expect(() => build([[2], [3]], 5)).to.throw(ShapeError, "scalars has shape [5], not [8]");
     expect(() => adamHyper({ lr: 1, betas: [0.9, 0.999], step: 0 })).to.throw(GraphError, "the step is 0");
-    expect(() => build([[2], [3]], 7, [7])).to.throw(ShapeError, "gate has shape [7]; a gate is [3]");
+    expect(() => build([[2], [3]], ADAM_HYPER_LENGTH, [7])).to.throw(ShapeError, "gate has shape [7]; a gate is [3]");
     expect(build([[2], [3]])).to.equal(2);
     expect(() =>
       trace(() => {
