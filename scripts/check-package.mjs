@@ -21,15 +21,30 @@ const needed = [
   "dist/src/cli/main.js",
   "weights/README.md",
   "weights/small.safetensors",
+  "examples/upscale.ts",
+  "examples/browser/main.ts",
+  "examples/data/LICENSES.md",
+  ...["lr", "ref", "hr"].map((name) => `examples/data/aloe_${name}.png`),
   ...readdirSync("shaders").map((name) => `shaders/${name}`),
 ];
 const missing = needed.filter((path) => !packed.includes(path));
-const allowed = /^(dist\/src\/.+|shaders\/.+\.wgsl|weights\/[^/]+|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
+const allowed =
+  /^(dist\/src\/.+|shaders\/.+\.wgsl|weights\/[^/]+|examples\/(browser\/|data\/)?[^/]+|docs\/[^/]+\.(md|png)|docs\/results\/.+|package\.json|LICENSE|README\.md|CONTRIBUTING\.md|CHANGELOG\.md)$/;
 const stray = packed.filter((path) => !allowed.test(path));
 
 for (const path of missing) console.error(`the package lacks ${path}`);
 for (const path of stray) console.error(`the package must not hold ${path}`);
 if (missing.length + stray.length > 0) process.exit(1);
+
+// What README shows and links to is in the package, or below the repository's address, where registries look for it.
+const links = [...readFileSync("README.md", "utf8").matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link);
+const broken = links.filter(
+  (link) => !/^https:/.test(link) && !packed.some((path) => path === link || path.startsWith(`${link}/`)),
+);
+for (const link of broken) console.error(`README links to ${link}, which is not in the package`);
+const { repository, homepage, bugs } = JSON.parse(readFileSync("package.json", "utf8"));
+if (!repository || !homepage || !bugs) console.error("package.json names no repository, homepage or bugs");
+if (broken.length > 0 || !repository || !homepage || !bugs) process.exit(1);
 
 const [now, then] = [
   [size, unpackedSize].map((bytes) => bytes / 1e6),

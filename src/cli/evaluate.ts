@@ -72,6 +72,7 @@ interface Options {
   readonly protocol?: Protocol;
   readonly level?: number | "each";
   readonly limit?: number;
+  readonly rawColours?: boolean;
   readonly json?: string;
   readonly save?: string;
   readonly half?: boolean;
@@ -98,6 +99,7 @@ export function addEvaluate(program: Command): void {
       level,
     )
     .option("--limit <number>", "only the first images", wholeNumber(1))
+    .option("--raw-colours", "take the values in the files as they are, whatever their colour profiles say")
     .option("--json <file>", "also write all numbers to a file", pathArgument)
     .option(
       "--save <folder>",
@@ -276,6 +278,7 @@ async function run(
       showProgress(data, 0);
       const evaluation = await evaluate(device, masa, data, {
         level,
+        colours: options.rawColours ? "raw" : "srgb",
         storage: options.half ? "f16" : "f32",
         ensemble: options.ensemble,
         ...{ workforce: team, signal: stop },

@@ -28,6 +28,8 @@ export interface CaseSelection {
   readonly level?: number | "all" | undefined;
   /** Only the first cases; default all. */
   readonly limit?: number | undefined;
+  /** "raw" evaluates the values in the files, whatever their colour profiles; default "srgb" (see `ReadOptions`). */
+  readonly colours?: "srgb" | "raw" | undefined;
 }
 
 /** How an evaluation is watched and stopped. */
@@ -92,12 +94,17 @@ export async function prepareCases(data: TestData, selection: CaseSelection = {}
   return prepared;
 }
 
-function prepareNamed(layout: TestData["layout"], one: Case, { level }: CaseSelection): Promise<PreparedCase> {
-  return naming(one.name, prepareCase(layout, one, level === "all" ? "all" : 1));
+function prepareNamed(layout: TestData["layout"], one: Case, { level, colours }: CaseSelection): Promise<PreparedCase> {
+  return naming(one.name, prepareCase(layout, one, level === "all" ? "all" : 1, colours));
 }
 
-async function prepareCase(layout: TestData["layout"], one: Case, level: 1 | "all"): Promise<PreparedCase> {
-  const pair = await readCase(layout, one, level);
+async function prepareCase(
+  layout: TestData["layout"],
+  one: Case,
+  level: 1 | "all",
+  colours: CaseSelection["colours"],
+): Promise<PreparedCase> {
+  const pair = await readCase(layout, one, level, colours);
   const bicubic = cropPadding(resizeBicubic(pair.lr, pair.hr.width, pair.hr.height), pair);
   return { ...pair, name: one.name, bicubic, bicubicScores: scoreBicubic(bicubic, pair.original) };
 }
@@ -111,10 +118,10 @@ export async function evaluate(
   device: Device,
   masa: Masa,
   data: TestData,
-  { level = 1, limit, ...options }: CaseSelection & EvaluateOptions = {},
+  { level = 1, limit, colours, ...options }: CaseSelection & EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { layout, cases } = selectCases(data, { level, limit });
-  const prepare = (index: number) => prepareNamed(layout, cases[index] as Case, { level });
+  const prepare = (index: number) => prepareNamed(layout, cases[index] as Case, { level, colours });
   return { layout: data.layout, level, ...(await score(device, masa, cases.length, prepare, options)) };
 }
 

@@ -3,23 +3,28 @@ import type { Conditions, Table, Written } from "./result.js";
 
 export function renderMarkdown({ title, text, tables, figures, conditions }: Written): string {
   const parts = [
-    `# ${title}`,
-    ...text,
+    `# ${inMarkdown(title)}`,
+    ...text.map(inMarkdown),
     ...tables.map(markdownTable),
-    ...figures.map(({ file, caption }) => `![${caption}](${file})\n\n${caption}`),
-    `\`${conditions.command}\`, ${measured(conditions)}`,
+    ...figures.map(({ file, caption }) => `![${inMarkdown(caption)}](${encodeURI(file)})\n\n${inMarkdown(caption)}`),
+    `\`${conditions.command.replace(/\s+/g, " ").replaceAll("`", "'")}\`, ${inMarkdown(measured(conditions))}`,
   ];
   return `${parts.join("\n\n")}\n`;
 }
 
+/** Text that may hold a file's name: one line, and no HTML. */
+function inMarkdown(text: string): string {
+  return text.replace(/\s+/g, " ").replaceAll("<", "&lt;");
+}
+
 /** With columns of equal width, as people write tables. The first column is text, the others are numbers. */
 function markdownTable({ title, columns, rows }: Table): string {
-  const all = [columns, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
+  const all = [columns, ...rows].map((row) => row.map((cell) => inMarkdown(cell).replaceAll("|", "\\|")));
   const widths = columns.map((_, i) => Math.max(3, ...all.map((row) => (row[i] ?? "").length)));
   const line = (row: readonly string[]) =>
     `| ${widths.map((width, i) => (i === 0 ? (row[i] ?? "").padEnd(width) : (row[i] ?? "").padStart(width))).join(" | ")} |`;
   const rule = `| ${widths.map((width, i) => (i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`)).join(" | ")} |`;
-  return [`**${title}**`, "", line(all[0] as string[]), rule, ...all.slice(1).map(line)].join("\n");
+  return [`**${inMarkdown(title)}**`, "", line(all[0] as string[]), rule, ...all.slice(1).map(line)].join("\n");
 }
 
 const STYLE = `

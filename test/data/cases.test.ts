@@ -4,6 +4,7 @@ import { DataError } from "../../src/data/errors.js";
 import { readImage } from "../../src/files/images.js";
 import { cropImage } from "../../src/image/image.js";
 import { downscale, padCentred } from "../../src/image/pairs.js";
+import { casePath } from "../cases.js";
 import { failure, goldenJson, goldenPath, inFolder } from "../files/golden.js";
 import { noise, put } from "./files.js";
 
@@ -16,6 +17,15 @@ interface Golden {
 const golden = (name: string) => goldenJson<Golden[]>("metrics.json").find((c) => c.name === name)!;
 
 describe("test cases", () => {
+  it("have the values of their files where these are asked for", async () => {
+    const files = { name: "a", hr: casePath("p3_16bit.tif"), refs: [casePath("p3_8bit.tif")] };
+    const first = async (colours?: "raw") => [
+      ...(await readCase("pairs.csv", files, 1, colours)).original.data.slice(0, 3),
+    ];
+    expect(await first()).to.deep.equal([170, 20, 32]);
+    expect(await first("raw")).to.deep.equal([156, 39, 39]);
+  });
+
   it("are the official TestSet's for CUFED5 and lists of pairs", async () => {
     const { inputs, outputs } = golden("testset");
     const files = { name: "a", hr: goldenPath(inputs.hr), refs: [goldenPath(inputs.hr), goldenPath(inputs.ref)] };

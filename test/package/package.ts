@@ -116,6 +116,13 @@ describe("the package in an empty project", () => {
     await expectImage("cli.png");
   });
 
+  it("has the demo's photographs, and the examples", async () => {
+    const demo = await npm(["exec", "masa", "--", "demo", "--out", "shown"], project);
+    expect(demo.code, demo.stderr).to.equal(0);
+    expect((await readImage(at("shown/aloe.png"))).width).to.equal(320);
+    expect(readdirSync(at("node_modules/masa-webgpu/examples"))).to.include.members(["upscale.ts", "browser", "data"]);
+  });
+
   it("is bundled for a browser by Vite, shaders and weights included", async () => {
     cpSync(join(ROOT, "examples/browser"), at("page"), { recursive: true });
     const built = await run(join(ROOT, "node_modules/vite/bin/vite.js"), "build", "page", "--logLevel", "warn");

@@ -28,6 +28,26 @@ const result = (name: string): Result => ({
 });
 
 describe("results of experiments", () => {
+  it("show names of files as text, in Markdown and HTML", () =>
+    inFolder(async (folder) => {
+      const nasty = 'a <b onclick="x()">\n# b | c`d';
+      const rows = [[nasty, "1", "2"]];
+      const { tables, ...rest } = result("a");
+      await writeResult(
+        folder,
+        { ...rest, title: nasty, text: [nasty], tables: [{ ...tables[0]!, rows }] },
+        {
+          ...CONDITIONS,
+          command: `masa ${nasty}`,
+        },
+      );
+      const [markdown, page] = ["a.md", "index.html"].map((name) => readFileSync(join(folder, name), "utf8"));
+      // In a code span it is text.
+      expect(markdown?.replace(/`masa .*`/, "")).to.not.match(/<b |^# b/m);
+      expect(markdown).to.include('| a &lt;b onclick="x()"> # b \\| c`d |');
+      expect(page).to.not.include("<b ");
+    }));
+
   it("become JSON, Markdown, charts, and a page that gathers them", () =>
     inFolder(async (folder) => {
       const out = join(folder, "new", "paper");
