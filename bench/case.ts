@@ -23,8 +23,8 @@ export interface Case {
   readonly inputs: Readonly<Record<string, InputSpec>>;
   /** Fills the inputs that are named here, the others get uniform numbers in [−1, 1). */
   readonly draw?: Readonly<Record<string, (data: Data, uniform: Uniform) => void>>;
-  /** Taken and given back with the plan. */
-  readonly parameters?: readonly Parameters[];
+  /** Allocated before the plan is compiled, and freed with it. A network's parameters come first. */
+  readonly parameters?: readonly Allocated[];
   build(inputs: Tensors): Tensors;
   /**
    * Compares a first run, inputs and outputs under their names, with the float64 reference: the largest error as a part of
@@ -32,6 +32,9 @@ export interface Case {
    */
   check(data: Arrays, uniform: Uniform, device: Device): number | Promise<number>;
 }
+
+/** What takes GPU memory by itself: the parameters of a network, an optimiser. */
+export type Allocated = Pick<Parameters, "allocate" | "dispose">;
 
 /** An image tensor: N, C, H, W. */
 export type Sides = readonly [N: number, C: number, H: number, W: number];

@@ -54,7 +54,7 @@ export {
   storedAs,
   trace,
 } from "./graph/trace/graph.js";
-export { type Initializer, Parameters } from "./graph/trace/parameters.js";
+export { type Initializer, Parameter, Parameters } from "./graph/trace/parameters.js";
 export {
   type GradientContext,
   type Gradients,
@@ -98,6 +98,22 @@ export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
 export { type AccumulationOptions, GradientAccumulator } from "./nn/accumulation.js";
 export { Adam, type AdamOptions, type AdamStepOptions } from "./nn/adam.js";
 export { Ema, type EmaOptions } from "./nn/ema.js";
+export {
+  BatchNorm2d,
+  Conv2d,
+  type ConvolutionCall,
+  type ConvolutionOptions,
+  ConvTranspose2d,
+  InstanceNorm2d,
+  Linear,
+  masaWeights,
+  ResidualBlock,
+  ResidualBlocks,
+  type TransposedConvolutionOptions,
+  torchDefault,
+  type WeightInitializer,
+} from "./nn/layers.js";
+export { Module, type Parts, type StateDict } from "./nn/module.js";
 export { type OnnxExport, onnxBytes } from "./onnx/export.js";
 export { matchedPosition, matchedScore } from "./upscale/explain.js";
 export {

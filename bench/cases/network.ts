@@ -1,18 +1,15 @@
 /** The whole network, and whole training steps. */
 import type { Device } from "../../src/gpu/device.js";
-import { ADAM_HYPER_LENGTH, adam, adamHyper } from "../../src/graph/ops/adam.js";
-import { gradientNorm } from "../../src/graph/ops/gradient_norm.js";
 import { l1Loss } from "../../src/graph/ops/l1_loss.js";
-import { updateGate } from "../../src/graph/ops/update_gate.js";
 import { compile, type Data } from "../../src/graph/plan/plan.js";
 import { grad } from "../../src/graph/trace/grad.js";
 import { scope } from "../../src/graph/trace/graph.js";
-import { Parameters, zeros } from "../../src/graph/trace/parameters.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
 import type { FloatStorage } from "../../src/kernels/kernel.js";
 import type { MasaConfig } from "../../src/masa/config.js";
 import { countFlops } from "../../src/masa/flops.js";
 import { Masa } from "../../src/masa/masa.js";
+import { Adam, type AdamOptions } from "../../src/nn/adam.js";
 import { ResidualBlocks } from "../../src/nn/layers.js";
 import { PRESETS } from "../../src/train/config.js";
 import { type Arrays, bytesOf, type Case, elements, label, type Sides, type Suite, type Uniform } from "../case.js";
@@ -102,20 +99,20 @@ async function referencePathError(device: Device, masa: Masa, size: Size, data: 
   }
 }
 
-/** Forward, L1 loss, gradients, guard and Adam, as train/trainer.ts records them. */
+/** Forward, L1 loss, gradients, guard and Adam, as train/record_step.ts records them. */
 function trainingStep(size: Size): Case {
   const masa = new Masa(config(size));
   const { lr, ref, refDown, sr } = shapes(size);
-  const learning = new Learning(masa.parameters);
+  const optimiser = new Adam(masa.parameters, SETTINGS);
   return {
     name: `training step ${name(size)}`,
     large: size.large ?? false,
     flops: work(size, 3),
     bytes: bytesOf(lr, ref, refDown, sr) + 7 * 4 * masa.parameters.count,
-    inputs: { lr, ref, refDown, hr: sr, hyper: [ADAM_HYPER_LENGTH] },
-    draw: { ...IMAGES, hyper: learning.hyper },
-    parameters: [masa.parameters, learning.state],
-    build: ({ hr, hyper, ...images }) => learning.step(masa.forward(images as never).sr, hr!, hyper!),
+    inputs: { lr, ref, refDown, hr: sr },
+    draw: IMAGES,
+    parameters: [masa.parameters, optimiser],
+    build: ({ hr, ...images }) => learn(optimiser, masa.forward(images as never).sr, hr!),
     check: lossError,
   };
 }
@@ -125,47 +122,30 @@ const BODY_BLOCKS = 8;
 /** A body of residual blocks alone, which every framework can express: what peers are compared by. */
 function residualStep(N: number): Case {
   const shape: Sides = [N, 64, 40, 40];
-  const parameters = new Parameters();
-  const body = new ResidualBlocks(parameters, "body", shape[1], BODY_BLOCKS);
-  const learning = new Learning(parameters);
+  const body = new ResidualBlocks(shape[1], BODY_BLOCKS);
+  const { parameters } = body;
+  const optimiser = new Adam(parameters, SETTINGS);
   const convolution = 2 * elements(shape) * 9 * shape[1];
   return {
     name: `training step ${BODY_BLOCKS} residual blocks ${label(shape)}`,
     // Forward, dweight and dx of each convolution, but for the first one's dx.
     flops: (3 * 2 * BODY_BLOCKS - 1) * convolution,
     bytes: bytesOf(shape, shape) + 7 * 4 * parameters.count,
-    inputs: { x: shape, hr: shape, hyper: [ADAM_HYPER_LENGTH] },
-    draw: { hyper: learning.hyper },
-    parameters: [parameters, learning.state],
-    build: ({ x, hr, hyper }) => learning.step(body.forward(x!), hr!, hyper!),
+    inputs: { x: shape, hr: shape },
+    parameters: [parameters, optimiser],
+    build: ({ x, hr }) => learn(optimiser, body.forward(x!), hr!),
     check: lossError,
   };
 }
 
-/** What a training step adds to a network. */
-class Learning {
-  readonly state = new Parameters();
-  readonly #summary;
-  readonly #moments;
+const SETTINGS: AdamOptions = { lr: 1e-4, losses: ["loss"] };
 
-  constructor(readonly parameters: Parameters) {
-    const moment = (kind: string) =>
-      parameters.trainable.map(({ name, shape }) => this.state.declare(`${name}/${kind}`, shape, zeros, false));
-    this.#moments = { expAvg: moment("expAvg"), expAvgSq: moment("expAvgSq") };
-    this.#summary = this.state.declare("summary", [parameters.trainable.length + 1, 2], zeros, false);
-  }
-
-  step(prediction: Tensor, target: Tensor, hyper: Tensor) {
-    const { trainable } = this.parameters;
-    const loss = l1Loss(prediction, target);
-    const gradients = scope("backward", () => grad(loss, trainable));
-    gradientNorm([...gradients, loss], this.#summary);
-    const gate = updateGate(this.#summary, { rows: gradients.length });
-    adam(trainable, gradients, this.#moments, hyper, gate);
-    return { loss, gate, prediction };
-  }
-
-  readonly hyper = (data: Data) => data.set(adamHyper({ lr: 1e-4, betas: [0.9, 0.999], step: 1 }));
+/** What a training step adds to a network: loss, gradients, the check that they are finite, and Adam. */
+function learn(optimiser: Adam, prediction: Tensor, target: Tensor) {
+  const loss = l1Loss(prediction, target);
+  const gradients = scope("backward", () => grad(loss, optimiser.parameters));
+  const gate = optimiser.step(gradients, { losses: { loss } });
+  return { loss, gate, prediction };
 }
 
 /** The loss against float64, given the network's own result; and the gate must have found finite gradients. */

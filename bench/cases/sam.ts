@@ -2,13 +2,11 @@
 
 import type { Data } from "../../src/graph/plan/plan.js";
 import { grad } from "../../src/graph/trace/grad.js";
-import { type Initializer, Parameters, uniform } from "../../src/graph/trace/parameters.js";
-import type { Variable } from "../../src/graph/trace/tensor.js";
-import type { Shape } from "../../src/kernels/kernel.js";
+import { generator, uniform } from "../../src/graph/trace/parameters.js";
 import { SpatialAdaptation } from "../../src/masa/adaptation.js";
 import { instanceNorm } from "../../src/reference/instance_norm.js";
 import { meanStd } from "../../src/reference/mean_std.js";
-import { bytesOf, type Case, elements, label, type Sides, type Suite, type Tensors } from "../case.js";
+import { type Allocated, bytesOf, type Case, elements, label, type Sides, type Suite, type Tensors } from "../case.js";
 import {
   type Array4,
   convolutionSum,
@@ -28,25 +26,33 @@ const SAMPLES = 20;
 
 export const samCases: Suite = (shapes = SHAPES) => shapes.flatMap((shape) => [adaptation(shape), gradients(shape)]);
 
-/** The module's own first values of γ and β are 0: with them two of its convolutions could compute anything. */
-class RandomParameters extends Parameters {
-  override declare(name: string, shape: Shape, _: Initializer, trainable = true): Variable {
-    return super.declare(name, shape, uniform(0.05), trainable);
-  }
+/** Modules begin with γ = β = 0, which would hide errors: random weights in place of these. */
+function random({ parameters }: SpatialAdaptation): Allocated {
+  return {
+    async allocate(device) {
+      await parameters.allocate(device);
+      for (const [i, variable] of parameters.all.entries()) {
+        const data = new Float32Array(variable.size);
+        uniform(0.05)(data, generator(0, i));
+        parameters.write(variable, data);
+      }
+    },
+    dispose: () => parameters.dispose(),
+  };
 }
 
 function adaptation(shape: Sides): Case {
   const { parameters, module, flops, bytes } = newModule(shape);
   const layer = async (name: string) => ({
-    weight: await parameters.read(parameters.get(`sam.${name}.weight`)),
-    bias: await parameters.read(parameters.get(`sam.${name}.bias`)),
+    weight: await parameters.read(parameters.get(`${name}.weight`)),
+    bias: await parameters.read(parameters.get(`${name}.bias`)),
   });
   return {
     name: `sam ${label(shape)}`,
     flops,
     bytes,
     inputs: { lr: shape, ref: shape },
-    parameters: [parameters],
+    parameters: [random(module)],
     build: ({ lr, ref }) => ({ y: module.forward(lr!, ref!) }),
     async check(data, uniform) {
       const [shared, gamma, beta] = await Promise.all([
@@ -70,7 +76,7 @@ function gradients(shape: Sides): Case {
     flops: 3 * flops,
     bytes: 2 * bytes,
     inputs: { ...inputs, dy: shape },
-    parameters: [parameters],
+    parameters: [random(module)],
     build({ dy, ...tensors }) {
       const [dlr, dref, ...others] = grad([f(tensors)], [tensors.lr!, tensors.ref!, ...parameters.trainable], [dy!]);
       return { dlr: dlr!, dref: dref!, ...Object.fromEntries(others.map((gradient, i) => [`d${i}`, gradient])) };
@@ -82,9 +88,10 @@ function gradients(shape: Sides): Case {
 
 function newModule(shape: Sides) {
   const C = shape[1];
-  const parameters = new RandomParameters();
+  const module = new SpatialAdaptation(C);
+  const { parameters } = module;
   return {
-    ...{ parameters, module: new SpatialAdaptation(parameters, "sam", C) },
+    ...{ parameters, module },
     // Four convolutions of C channels to C, and some twenty operations a pixel.
     flops: elements(shape) * (2 * 4 * 9 * C + 20),
     bytes: bytesOf(shape, shape, shape, ...parameters.all.map((variable) => variable.shape)),

@@ -2,7 +2,7 @@
  * The work that is compared: cases of the bench, which give shapes, inputs, arithmetic and the check of what comes out.
  * What a peer cannot take as it is, it is given in its own form: patches already unfolded, first weights.
  */
-import { generator } from "../../src/graph/trace/parameters.js";
+import { generator, Parameters } from "../../src/graph/trace/parameters.js";
 import { ndarray } from "../../src/reference/array.js";
 import { patch } from "../../src/reference/patches.js";
 import type { Arrays, Case, Sides } from "../case.js";
@@ -93,8 +93,9 @@ export function peerInputs({ operation, subject }: Workload, inputs: Arrays): Re
   if (operation === "match") return patchVectors(subject, inputs);
   const values = Object.entries(inputs).map(([name, data]) => [name, { shape: shapeOf(subject.inputs[name]!), data }]);
   const [parameters] = subject.parameters ?? [];
-  const first = parameters?.initial() ?? [];
-  const weights = first.map((data, i) => [parameters!.all[i]!.name, { shape: parameters!.all[i]!.shape, data }]);
+  const { all, first } =
+    parameters instanceof Parameters ? { all: parameters.all, first: parameters.initial() } : { all: [], first: [] };
+  const weights = all.map(({ name, shape }, i) => [name, { shape, data: first[i]! }]);
   return Object.fromEntries([...values, ...weights]);
 }
 

@@ -8,21 +8,30 @@
 import { instanceNorm } from "../graph/ops/instance_norm.js";
 import { meanStd } from "../graph/ops/mean_std.js";
 import { add, mul, shift } from "../graph/ops/pointwise.js";
-import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
-import { Conv2d, join, masaWeights } from "../nn/layers.js";
+import { Conv2d, masaWeights } from "../nn/layers.js";
+import { Module, type Parts } from "../nn/module.js";
 import type { Adaptation } from "./config.js";
 
 /** γ and β of every pixel, learned; both begin as 0. */
-class Modulation {
+class Modulation extends Module {
   readonly #shared: Conv2d;
   readonly #gamma: Conv2d;
   readonly #beta: Conv2d;
 
-  constructor(parameters: Parameters, name: string, inputs: number, channels: number) {
-    this.#shared = new Conv2d(parameters, join(name, "conv_shared.0"), inputs, channels);
-    this.#gamma = new Conv2d(parameters, join(name, "conv_gamma"), channels, channels, { weights: masaWeights(0) });
-    this.#beta = new Conv2d(parameters, join(name, "conv_beta"), channels, channels, { weights: masaWeights(0) });
+  constructor(inputs: number, channels: number) {
+    super();
+    this.#shared = new Conv2d(inputs, channels);
+    this.#gamma = new Conv2d(channels, channels, { weights: masaWeights(0) });
+    this.#beta = new Conv2d(channels, channels, { weights: masaWeights(0) });
+  }
+
+  override parts(): Parts {
+    return [
+      ["conv_shared.0", this.#shared],
+      ["conv_gamma", this.#gamma],
+      ["conv_beta", this.#beta],
+    ];
   }
 
   forward(lr: Tensor, ref?: Tensor): { readonly gamma: Tensor; readonly beta: Tensor } {
@@ -31,17 +40,20 @@ class Modulation {
   }
 }
 
-export class SpatialAdaptation {
+export class SpatialAdaptation extends Module {
   readonly #modulation: Modulation | undefined;
 
   constructor(
-    parameters: Parameters,
-    name: string,
     channels: number,
     readonly kind: Adaptation = "sam",
   ) {
+    super();
     const inputs = { sam: 2 * channels, spade: channels, adain: 0, none: 0 }[kind];
-    if (inputs > 0) this.#modulation = new Modulation(parameters, name, inputs, channels);
+    if (inputs > 0) this.#modulation = new Modulation(inputs, channels);
+  }
+
+  protected override parts(): Parts {
+    return this.#modulation?.parts() ?? [];
   }
 
   /**

@@ -7,19 +7,29 @@
  */
 import { bilinearResize } from "../graph/ops/bilinear.js";
 import { add, sub } from "../graph/ops/pointwise.js";
-import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
-import { Conv2d, join, UpConv2d } from "../nn/layers.js";
+import { Conv2d, ConvTranspose2d } from "../nn/layers.js";
+import { Module, type Parts } from "../nn/module.js";
 import type { Aggregation } from "./config.js";
 
 /** The two convolutions of a branch: down to the LR's size, where a residual is taken, and up again. */
 class Branch {
   readonly #down: Conv2d;
-  readonly #up: UpConv2d;
+  readonly #up: ConvTranspose2d;
 
-  constructor(parameters: Parameters, name: string, branch: "a" | "b", channels: number) {
-    this.#down = new Conv2d(parameters, join(name, `conv_down_${branch}`), channels, channels, { stride: 2 });
-    this.#up = new UpConv2d(parameters, join(name, `conv_up_${branch}`), channels);
+  constructor(
+    readonly name: "a" | "b",
+    channels: number,
+  ) {
+    this.#down = new Conv2d(channels, channels, { stride: 2 });
+    this.#up = new ConvTranspose2d(channels, channels);
+  }
+
+  get parts(): Parts {
+    return [
+      [`conv_down_${this.name}`, this.#down],
+      [`conv_up_${this.name}`, this.#up],
+    ];
   }
 
   down(ref: Tensor): Tensor {
@@ -27,19 +37,24 @@ class Branch {
   }
 
   up(residual: Tensor): Tensor {
-    return this.#up.forward(residual);
+    return this.#up.forward(residual, { activation: "relu" });
   }
 }
 
-export class DualResidualAggregation {
+export class DualResidualAggregation extends Module {
   readonly #ref: Branch | undefined;
   readonly #lr: Branch | undefined;
   readonly #cat: Conv2d;
 
-  constructor(parameters: Parameters, name: string, channels: number, kind: Aggregation = "dual") {
-    if (kind === "dual" || kind === "ref") this.#ref = new Branch(parameters, name, "a", channels);
-    if (kind === "dual" || kind === "lr") this.#lr = new Branch(parameters, name, "b", channels);
-    this.#cat = new Conv2d(parameters, join(name, "conv_cat"), 2 * channels, channels);
+  constructor(channels: number, kind: Aggregation = "dual") {
+    super();
+    if (kind === "dual" || kind === "ref") this.#ref = new Branch("a", channels);
+    if (kind === "dual" || kind === "lr") this.#lr = new Branch("b", channels);
+    this.#cat = new Conv2d(2 * channels, channels);
+  }
+
+  protected override parts(): Parts {
+    return [...(this.#ref?.parts ?? []), ...(this.#lr?.parts ?? []), ["conv_cat", this.#cat]];
   }
 
   /** lr [N, C, H, W], ref [N, C, 2H, 2W] → [N, C, 2H, 2W]. */

@@ -4,9 +4,9 @@
  */
 import { bilinearResize } from "../graph/ops/bilinear.js";
 import { scope, segment } from "../graph/trace/graph.js";
-import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
-import { Conv2d, join, ResidualBlocks } from "../nn/layers.js";
+import { Conv2d, ResidualBlocks } from "../nn/layers.js";
+import { Module } from "../nn/module.js";
 import { SpatialAdaptation } from "./adaptation.js";
 import { DualResidualAggregation } from "./aggregation.js";
 import type { MasaConfig } from "./config.js";
@@ -26,42 +26,43 @@ export interface DecoderOptions {
   readonly probe?: Probe;
 }
 
-export class Decoder {
-  readonly #convL3: Conv2d;
-  readonly #blocksL3: ResidualBlocks;
-  readonly #convL2: Conv2d;
-  readonly #blocksL2: ResidualBlocks;
-  readonly #convL1: Conv2d;
-  readonly #blocksL1: ResidualBlocks;
-  readonly #merge: Conv2d;
-  readonly #blocksX1: ResidualBlocks;
-  readonly #dramX2: DualResidualAggregation;
-  readonly #blocksX2: ResidualBlocks;
-  readonly #dramX4: DualResidualAggregation;
-  readonly #blocksX4: ResidualBlocks;
-  readonly #out: Conv2d;
-  readonly #adaptation: SpatialAdaptation;
+/** Properties have the official names, which name the parameters. */
+export class Decoder extends Module {
+  readonly conv_L3: Conv2d;
+  readonly blk_L3: ResidualBlocks;
+  readonly conv_L2: Conv2d;
+  readonly blk_L2: ResidualBlocks;
+  readonly conv_L1: Conv2d;
+  readonly blk_L1: ResidualBlocks;
+  readonly merge_warp_x1: Conv2d;
+  readonly blk_x1: ResidualBlocks;
+  readonly dram_x2: DualResidualAggregation;
+  readonly blk_x2: ResidualBlocks;
+  readonly dram_x4: DualResidualAggregation;
+  readonly blk_x4: ResidualBlocks;
+  readonly conv_out: Conv2d;
+  readonly pAda: SpatialAdaptation;
 
-  constructor(parameters: Parameters, name: string, config: MasaConfig, outputs = 3) {
+  constructor(config: MasaConfig, outputs = 3) {
+    super();
     const { channels, decoderBlocks, adaptation, aggregation } = config;
-    const conv = (layer: string, from: number, to = channels) => new Conv2d(parameters, join(name, layer), from, to);
-    const blocks = (layer: string, i: number) =>
-      new ResidualBlocks(parameters, join(name, layer), channels, decoderBlocks[i] as number);
-    const dram = (layer: string) => new DualResidualAggregation(parameters, join(name, layer), channels, aggregation);
-    this.#convL3 = conv("conv_L3", channels);
-    this.#blocksL3 = blocks("blk_L3", 0);
-    this.#convL2 = conv("conv_L2", 2 * channels);
-    this.#blocksL2 = blocks("blk_L2", 1);
-    this.#convL1 = conv("conv_L1", 2 * channels);
-    this.#blocksL1 = blocks("blk_L1", 2);
-    this.#merge = conv("merge_warp_x1", 2 * channels);
-    this.#blocksX1 = blocks("blk_x1", 3);
-    this.#dramX2 = dram("dram_x2");
-    this.#blocksX2 = blocks("blk_x2", 4);
-    this.#dramX4 = dram("dram_x4");
-    this.#blocksX4 = blocks("blk_x4", 5);
-    this.#out = conv("conv_out", channels, outputs);
-    this.#adaptation = new SpatialAdaptation(parameters, join(name, "pAda"), channels, adaptation);
+    const conv = (from: number, to = channels) => new Conv2d(from, to);
+    const blocks = (i: number) => new ResidualBlocks(channels, decoderBlocks[i] as number);
+    const dram = () => new DualResidualAggregation(channels, aggregation);
+    this.conv_L3 = conv(channels);
+    this.blk_L3 = blocks(0);
+    this.conv_L2 = conv(2 * channels);
+    this.blk_L2 = blocks(1);
+    this.conv_L1 = conv(2 * channels);
+    this.blk_L1 = blocks(2);
+    this.merge_warp_x1 = conv(2 * channels);
+    this.blk_x1 = blocks(3);
+    this.dram_x2 = dram();
+    this.blk_x2 = blocks(4);
+    this.dram_x4 = dram();
+    this.blk_x4 = blocks(5);
+    this.conv_out = conv(channels, outputs);
+    this.pAda = new SpatialAdaptation(channels, adaptation);
   }
 
   /** LR levels of an image [N, 3, H, W] and the warped reference → [N, 3, 4H, 4W], without the bicubic base. */
@@ -73,29 +74,29 @@ export class Decoder {
     const part = (name: string, build: () => Tensor) => seen(name, segment(build));
     const lr = scope("lr", () => {
       const l3 = part("decoder.blk_L3", () =>
-        this.#blocksL3.forward(this.#convL3.forward(level3, { activation: "relu" })),
+        this.blk_L3.forward(this.conv_L3.forward(level3, { activation: "relu" })),
       );
       const l2 = part("decoder.blk_L2", () =>
-        this.#blocksL2.forward(this.#convL2.forward(double(l3), { concat: level2, activation: "relu" })),
+        this.blk_L2.forward(this.conv_L2.forward(double(l3), { concat: level2, activation: "relu" })),
       );
       return part("decoder.blk_L1", () =>
-        this.#blocksL1.forward(this.#convL1.forward(double(l2), { concat: level1, activation: "relu" })),
+        this.blk_L1.forward(this.conv_L1.forward(double(l2), { concat: level1, activation: "relu" })),
       );
     });
     const x1 = scope("x1", () => {
-      const ref = part("pAda/x1", () => this.#adaptation.forward(lr, warped.x1));
-      const merged = this.#merge.forward(ref, { concat: lr, activation: "relu" });
-      return seen("decoder.blk_x1", this.#blocksX1.forward(merged));
+      const ref = part("pAda/x1", () => this.pAda.forward(lr, warped.x1));
+      const merged = this.merge_warp_x1.forward(ref, { concat: lr, activation: "relu" });
+      return seen("decoder.blk_x1", this.blk_x1.forward(merged));
     });
     const x2 = scope("x2", () => {
-      const ref = part("pAda/x2", () => this.#adaptation.forward(double(x1), warped.x2));
-      const merged = part("decoder.dram_x2", () => this.#dramX2.forward(x1, ref));
-      return seen("decoder.blk_x2", this.#blocksX2.forward(merged));
+      const ref = part("pAda/x2", () => this.pAda.forward(double(x1), warped.x2));
+      const merged = part("decoder.dram_x2", () => this.dram_x2.forward(x1, ref));
+      return seen("decoder.blk_x2", this.blk_x2.forward(merged));
     });
     return scope("x4", () => {
-      const ref = part("pAda/x4", () => this.#adaptation.forward(double(x2), warped.x4));
-      const merged = part("decoder.dram_x4", () => this.#dramX4.forward(x2, ref));
-      return this.#out.forward(seen("decoder.blk_x4", this.#blocksX4.forward(merged)));
+      const ref = part("pAda/x4", () => this.pAda.forward(double(x2), warped.x4));
+      const merged = part("decoder.dram_x4", () => this.dram_x4.forward(x2, ref));
+      return this.conv_out.forward(seen("decoder.blk_x4", this.blk_x4.forward(merged)));
     });
   }
 }

@@ -1,9 +1,9 @@
 /** The content encoder that LR, Ref↓ and Ref share (paper, section 3.1): three levels, each half the size of the last. */
 
 import { segment } from "../graph/trace/graph.js";
-import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
-import { Conv2d, join, ResidualBlocks } from "../nn/layers.js";
+import { Conv2d, ResidualBlocks } from "../nn/layers.js";
+import { Module, type Parts } from "../nn/module.js";
 
 /** Features at full, half and quarter size. */
 export type Levels = readonly [level1: Tensor, level2: Tensor, level3: Tensor];
@@ -13,22 +13,26 @@ interface Level {
   readonly blocks: ResidualBlocks;
 }
 
-export class Encoder {
+export class Encoder extends Module {
   readonly #levels: readonly [Level, Level, Level];
 
   /** `blocks`: residual blocks at each level. */
-  constructor(
-    parameters: Parameters,
-    name: string,
-    inputs: number,
-    channels: number,
-    blocks: readonly [number, number, number],
-  ) {
+  constructor(inputs: number, channels: number, blocks: readonly [number, number, number]) {
+    super();
     const level = (i: 1 | 2 | 3, from: number, stride: number): Level => ({
-      conv: new Conv2d(parameters, join(name, `conv_L${i}`), from, channels, { stride }),
-      blocks: new ResidualBlocks(parameters, join(name, `blk_L${i}`), channels, blocks[i - 1] as number),
+      conv: new Conv2d(from, channels, { stride }),
+      blocks: new ResidualBlocks(channels, blocks[i - 1] as number),
     });
     this.#levels = [level(1, inputs, 1), level(2, channels, 2), level(3, channels, 2)];
+  }
+
+  protected override parts(): Parts {
+    return this.#levels.flatMap(
+      ({ conv, blocks }, i): Parts => [
+        [`conv_L${i + 1}`, conv],
+        [`blk_L${i + 1}`, blocks],
+      ],
+    );
   }
 
   /** x [N, inputs, H, W] → [N, C, H, W], [N, C, ⌈H/2⌉, ⌈W/2⌉], [N, C, ⌈H/4⌉, ⌈W/4⌉]. */

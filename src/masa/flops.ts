@@ -9,7 +9,6 @@
  */
 
 import { input, trace } from "../graph/trace/graph.js";
-import { Parameters } from "../graph/trace/parameters.js";
 import type { Node, Tensor } from "../graph/trace/tensor.js";
 import { SCALE } from "../image/pairs.js";
 import type { MasaConfig } from "./config.js";
@@ -51,7 +50,7 @@ export function countFlops(
   addOfficialIndices(counts, matchGeometry({ lr, refDown, ...masa.config }));
 
   const { channels, encoderBlocks } = masa.config;
-  const encoder = new Encoder(new Parameters(), "enc", 3, channels, encoderBlocks);
+  const encoder = new Encoder(3, channels, encoderBlocks);
   const all = trace(() => encoder.forward(image("refDown", refDown)));
   const used = trace(() => encoder.forwardLevel1(image("refDown", refDown)));
   const unused = count(all.graph.nodes).conv2d - count(used.graph.nodes).conv2d;

@@ -8,10 +8,10 @@ import { ShapeError } from "../gpu/errors.js";
 import { bicubicResize } from "../graph/ops/bicubic.js";
 import { add, fill, mul } from "../graph/ops/pointwise.js";
 import { scope, storedAs } from "../graph/trace/graph.js";
-import { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
 import { SCALE } from "../image/pairs.js";
 import type { FloatStorage } from "../kernels/kernel.js";
+import { Module } from "../nn/module.js";
 import { type MasaConfig, masaConfig } from "./config.js";
 import { Decoder, type Probe, type Warped } from "./decoder.js";
 import { Encoder } from "./encoder.js";
@@ -65,19 +65,16 @@ export interface MasaOutput {
 }
 
 /** The network of the paper with its parameters; `forward` records it into a graph. */
-export class Masa {
+export class Masa extends Module {
   readonly config: MasaConfig;
-  readonly #encoder: Encoder;
-  readonly #decoder: Decoder;
+  readonly enc: Encoder;
+  readonly decoder: Decoder;
 
-  /** Declares the parameters `enc.…` and `decoder.…` in `parameters`. */
-  constructor(
-    config: Partial<MasaConfig> = {},
-    readonly parameters = new Parameters(),
-  ) {
+  constructor(config: Partial<MasaConfig> = {}) {
+    super();
     this.config = masaConfig(config);
-    this.#encoder = new Encoder(parameters, "enc", 3, this.config.channels, this.config.encoderBlocks);
-    this.#decoder = new Decoder(parameters, "decoder", this.config);
+    this.enc = new Encoder(3, this.config.channels, this.config.encoderBlocks);
+    this.decoder = new Decoder(this.config);
   }
 
   /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
@@ -91,9 +88,9 @@ export class Masa {
     const sizes = { lr: [height, width], refDown: sides(refDown) } as const;
     const geometry =
       matching === "dense" ? denseGeometry(sizes.lr, sizes.refDown) : matchGeometry({ ...sizes, ...this.config });
-    const lrLevels = scope("encode lr", () => this.#encoder.forward(lr));
-    const refDownLevel1 = scope("encode ref↓", () => this.#encoder.forwardLevel1(refDown));
-    const refLevels = large("encode ref", () => this.#encoder.forward(ref));
+    const lrLevels = scope("encode lr", () => this.enc.forward(lr));
+    const refDownLevel1 = scope("encode ref↓", () => this.enc.forwardLevel1(refDown));
+    const refLevels = large("encode ref", () => this.enc.forward(ref));
     for (const [i, level] of lrLevels.entries()) probe(`enc(lr)/L${i + 1}`, level);
     probe("enc(ref_down)/L1", refDownLevel1);
     for (const [i, level] of refLevels.entries()) probe(`enc(ref)/L${i + 1}`, level);
@@ -112,7 +109,7 @@ export class Masa {
     }));
     for (const [scaleName, tensor] of Object.entries(warped)) probe(`warp_ref/${scaleName}`, tensor);
 
-    const detail = large("decode", () => this.#decoder.forward(lrLevels, warped, { probe }));
+    const detail = large("decode", () => this.decoder.forward(lrLevels, warped, { probe }));
     const sr = scope("enlarge", () => add(detail, bicubicResize(lr, [SCALE * height, SCALE * width])));
     return { sr, matches, geometry };
   }

@@ -2,9 +2,9 @@
 import { maxPool2d } from "../graph/ops/max_pool2d.js";
 import { div, sub } from "../graph/ops/pointwise.js";
 import { constant, scope, segment } from "../graph/trace/graph.js";
-import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
-import { Conv2d, join } from "../nn/layers.js";
+import { Conv2d } from "../nn/layers.js";
+import { Module, type Parts } from "../nn/module.js";
 
 /** Channels of the convolutions of each stage; a 2×2 max-pool stands between stages. */
 const STAGES = [
@@ -29,28 +29,31 @@ export type VggLayer = `${"conv" | "relu"}${1 | 2 | 3 | 4 | 5}_${1 | 2 | 3 | 4}`
 export type ChannelOrder = "bgr" | "rgb";
 
 /** VGG19 up to one of its layers: images [N, 3, H, W] in [0, 1] → features. Its weights are read by `readVgg`. */
-export class Vgg19 {
+export class Vgg19 extends Module {
   /** The convolutions of each stage. */
   readonly #stages: Conv2d[][] = [];
 
   /** Declares the convolutions up to `layer` as parameters `conv1_1.weight`, … (frozen: not for an optimiser). */
   constructor(
-    parameters: Parameters,
     readonly layer: VggLayer = "conv5_4",
-    name = "",
     readonly order: ChannelOrder = "bgr",
   ) {
+    super();
     let from = 3;
     for (const [stage, widths] of STAGES.entries()) {
       const convolutions: Conv2d[] = [];
       this.#stages.push(convolutions);
       for (const [i, to] of widths.entries()) {
         const id = `${stage + 1}_${i + 1}`;
-        convolutions.push(new Conv2d(parameters, join(name, `conv${id}`), from, to));
+        convolutions.push(new Conv2d(from, to));
         from = to;
         if (layer.endsWith(id)) return;
       }
     }
+  }
+
+  protected override parts(): Parts {
+    return this.#stages.flatMap((stage, s) => stage.map((conv, i) => [`conv${s + 1}_${i + 1}`, conv] as const));
   }
 
   /**

@@ -7,7 +7,7 @@ import { readWeights } from "../files/weights.js";
 import type { FileTensor } from "../formats/tensor.js";
 import { matchWeights } from "../formats/weights.js";
 import type { Device } from "../gpu/device.js";
-import { Parameters } from "../graph/trace/parameters.js";
+import type { Parameters } from "../graph/trace/parameters.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../masa/vgg.js";
 import { checkedValues } from "./network.js";
 
@@ -27,8 +27,7 @@ export type FillVgg = (device: Device, parameters: Parameters) => Promise<void>;
  */
 export async function readVgg(path: string, layer: VggLayer, order: ChannelOrder = "bgr"): Promise<FillVgg> {
   const found = withOwnNames(await readFile(path), path);
-  const wanted = new Parameters();
-  new Vgg19(wanted, layer, "", order);
+  const { parameters: wanted } = new Vgg19(layer, order);
   const names = new Set(wanted.all.map(({ name }) => name));
   const weights = new Map([...found].filter(([name]) => names.has(name)));
   matchWeights(wanted.all, weights, path);

@@ -6,6 +6,7 @@
  * object: both moments and the check's results on the GPU, learning rate and step counter on the host, which writes them
  * before each run of the plan and reads back whether the update was made.
  */
+import { FileTensor } from "../formats/tensor.js";
 import type { Device } from "../gpu/device.js";
 import { ShapeError } from "../gpu/errors.js";
 import { ADAM_HYPER_LENGTH, adam, adamHyper, type Moments } from "../graph/ops/adam.js";
@@ -14,6 +15,7 @@ import { updateGate } from "../graph/ops/update_gate.js";
 import { currentGraph, type Graph, hostInput, hostOutput } from "../graph/trace/graph.js";
 import { Parameters, zeros } from "../graph/trace/parameters.js";
 import { GraphError, type Tensor, type Variable } from "../graph/trace/tensor.js";
+import { loadStateDict, type StateDict, stateDict } from "./module.js";
 
 /** The settings of an `Adam`, as PyTorch names them. */
 export interface AdamOptions {
@@ -40,6 +42,9 @@ export interface AdamStepOptions {
   /** The gate of another optimiser's step: while it is closed, this step is skipped as well. */
   readonly gate?: Tensor | undefined;
 }
+
+/** The step counter in a state dict. */
+const STEP = "step";
 
 /** Adam for a fixed list of parameters. */
 export class Adam {
@@ -160,6 +165,20 @@ export class Adam {
     // Losses come last but say more: where one is broken, all gradients are.
     const flagged = [...names.keys()].reverse().find((row) => rows[2 * row + 1] !== 0);
     return flagged === undefined ? undefined : names[flagged];
+  }
+
+  /** What a resumed run needs: both moments of every parameter, and the step counter as `step` [1]. */
+  async stateDict(): Promise<Map<string, FileTensor>> {
+    const tensors = await stateDict(this.state);
+    return tensors.set(STEP, FileTensor.of("F32", [1], Float32Array.of(this.steps)));
+  }
+
+  /** Puts a state back. Throws `GraphError`, naming what does not fit. */
+  loadStateDict(tensors: StateDict): void {
+    const { [STEP]: step, ...moments } = Object.fromEntries(tensors);
+    if (!step) throw new GraphError(`${this.#name}: the state has no ${STEP}`, "Load what stateDict() returned");
+    loadStateDict(this.state, new Map(Object.entries(moments)));
+    this.steps = step.toFloat32()[0] as number;
   }
 
   /** Frees the GPU memory. Safe to repeat. */

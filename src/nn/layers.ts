@@ -1,10 +1,15 @@
 /** Layers with parameters, under their official names and with the official first values. */
 
+import { batchNorm } from "../graph/ops/batch_norm.js";
 import { convTranspose2d } from "../graph/ops/conv_transpose2d.js";
 import { conv2d } from "../graph/ops/conv2d.js";
+import { instanceNorm } from "../graph/ops/instance_norm.js";
+import { linear } from "../graph/ops/linear.js";
 import { segment } from "../graph/trace/graph.js";
-import { type Initializer, normal, type Parameters, uniform, zeros } from "../graph/trace/parameters.js";
-import type { Tensor, Variable } from "../graph/trace/tensor.js";
+import { type Initializer, normal, ones, Parameter, uniform, zeros } from "../graph/trace/parameters.js";
+import type { Tensor } from "../graph/trace/tensor.js";
+import type { Shape } from "../kernels/kernel.js";
+import { Module, type Parts } from "./module.js";
 
 /** Where the first weights of a layer come from, given its kernel side and channels. */
 export type WeightInitializer = (kernel: number, inputs: number, outputs: number) => Initializer;
@@ -38,68 +43,132 @@ export interface ConvolutionCall {
   readonly concat?: Tensor;
 }
 
-/** 3×3 convolution with bias, padding 1, unless told otherwise. */
-export class Conv2d {
-  readonly #weight: Variable;
-  readonly #bias: Variable | undefined;
+/** A layer's parameter whose first values depend on the layer's size. */
+function parameter(shape: Shape, initializer: WeightInitializer, kernel: number, inputs: number, outputs: number) {
+  return new Parameter(shape, initializer(kernel, inputs, outputs));
+}
+
+/** 3×3 convolution with bias and padding 1, unless options say otherwise. */
+export class Conv2d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
   readonly #stride: number;
   readonly #padding: number;
 
-  constructor(parameters: Parameters, name: string, inputs: number, outputs: number, options: ConvolutionOptions = {}) {
+  constructor(inputs: number, outputs: number, options: ConvolutionOptions = {}) {
+    super();
     const { kernel = 3, stride = 1, padding = 1, bias = true, weights = masaWeights(), biases = () => zeros } = options;
-    const shape = [outputs, inputs, kernel, kernel];
-    this.#weight = parameters.declare(`${name}.weight`, shape, weights(kernel, inputs, outputs));
-    this.#bias = bias ? parameters.declare(`${name}.bias`, [outputs], biases(kernel, inputs, outputs)) : undefined;
+    this.weight = parameter([outputs, inputs, kernel, kernel], weights, kernel, inputs, outputs);
+    this.bias = bias ? parameter([outputs], biases, kernel, inputs, outputs) : undefined;
     this.#stride = stride;
     this.#padding = padding;
   }
 
   /** x [N, inputs, H, W] → [N, outputs, H', W']. */
   forward(x: Tensor, call: ConvolutionCall = {}): Tensor {
-    return conv2d(x, this.#weight, this.#bias, { stride: this.#stride, padding: this.#padding, ...call });
+    return conv2d(x, this.weight, this.bias, { stride: this.#stride, padding: this.#padding, ...call });
   }
 }
 
-/** 3×3 transposed convolution with stride 2: doubles the sides. */
-export class UpConv2d {
-  readonly #weight: Variable;
-  readonly #bias: Variable;
+export interface TransposedConvolutionOptions extends ConvolutionOptions {
+  readonly outputPadding?: number;
+}
 
-  constructor(parameters: Parameters, name: string, channels: number) {
-    const shape = [channels, channels, 3, 3];
-    this.#weight = parameters.declare(`${name}.weight`, shape, masaWeights()(3, channels, channels));
-    this.#bias = parameters.declare(`${name}.bias`, [channels], zeros);
+/** 3×3 transposed convolution with bias that doubles height and width, unless options say otherwise. */
+export class ConvTranspose2d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
+  readonly #window: { readonly stride: number; readonly padding: number; readonly outputPadding: number };
+
+  constructor(inputs: number, outputs: number, options: TransposedConvolutionOptions = {}) {
+    super();
+    const { kernel = 3, stride = 2, padding = 1, outputPadding = 1, bias = true } = options;
+    const { weights = masaWeights(), biases = () => zeros } = options;
+    this.weight = parameter([inputs, outputs, kernel, kernel], weights, kernel, inputs, outputs);
+    this.bias = bias ? parameter([outputs], biases, kernel, inputs, outputs) : undefined;
+    this.#window = { stride, padding, outputPadding };
   }
 
-  /** relu(x [N, C, H, W] ↑ 2) → [N, C, 2H, 2W]. */
+  /** x [N, inputs, H, W] → [N, outputs, 2H, 2W] with the default options. */
+  forward(x: Tensor, call: Pick<ConvolutionCall, "activation"> = {}): Tensor {
+    return convTranspose2d(x, this.weight, this.bias, { ...this.#window, ...call });
+  }
+}
+
+/** x · weightᵀ + bias; the first values are PyTorch's. */
+export class Linear extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+
+  constructor(inputs: number, outputs: number) {
+    super();
+    this.weight = parameter([outputs, inputs], torchDefault, 1, inputs, outputs);
+    this.bias = parameter([outputs], torchDefault, 1, inputs, outputs);
+  }
+
+  /** x [N, inputs] → [N, outputs]. */
   forward(x: Tensor): Tensor {
-    const options = { stride: 2, padding: 1, outputPadding: 1, activation: "relu" } as const;
-    return convTranspose2d(x, this.#weight, this.#bias, options);
+    return linear(x, this.weight, this.bias);
+  }
+}
+
+/** Batch normalisation with running statistics. */
+export class BatchNorm2d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly running_mean: Parameter;
+  readonly running_var: Parameter;
+
+  constructor(channels: number) {
+    super();
+    this.weight = new Parameter([channels], ones);
+    this.bias = new Parameter([channels], zeros);
+    this.running_mean = new Parameter([channels], zeros, false);
+    this.running_var = new Parameter([channels], ones, false);
+  }
+
+  /** In training, batch statistics normalise and move the running ones; otherwise the running statistics normalise. */
+  forward(x: Tensor, training = true): Tensor {
+    return batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, { training });
+  }
+}
+
+/** Instance normalisation without parameters: every plane gets mean 0 and variance 1. */
+export class InstanceNorm2d extends Module {
+  /** x [N, C, H, W] → the same shape. */
+  forward(x: Tensor): Tensor {
+    return instanceNorm(x);
   }
 }
 
 /** x + conv2(relu(conv1(x))). */
-export class ResidualBlock {
-  readonly #conv1: Conv2d;
-  readonly #conv2: Conv2d;
+export class ResidualBlock extends Module {
+  readonly conv1: Conv2d;
+  readonly conv2: Conv2d;
 
-  constructor(parameters: Parameters, name: string, channels: number) {
-    this.#conv1 = new Conv2d(parameters, join(name, "conv1"), channels, channels, { weights: masaWeights(0.1) });
-    this.#conv2 = new Conv2d(parameters, join(name, "conv2"), channels, channels, { weights: masaWeights(0.1) });
+  constructor(channels: number) {
+    super();
+    this.conv1 = new Conv2d(channels, channels, { weights: masaWeights(0.1) });
+    this.conv2 = new Conv2d(channels, channels, { weights: masaWeights(0.1) });
   }
 
   /** [N, C, H, W] → the same shape. */
   forward(x: Tensor): Tensor {
-    return this.#conv2.forward(this.#conv1.forward(x, { activation: "relu" }), { residual: x });
+    return this.conv2.forward(this.conv1.forward(x, { activation: "relu" }), { residual: x });
   }
 }
 
-/** `count` residual blocks in a row, named `name.0`, `name.1`, … */
-export class ResidualBlocks {
-  readonly #blocks: ResidualBlock[];
+/** `count` residual blocks in a row, named `0`, `1`, … */
+export class ResidualBlocks extends Module {
+  readonly #blocks: readonly ResidualBlock[];
 
-  constructor(parameters: Parameters, name: string, channels: number, count: number) {
-    this.#blocks = Array.from({ length: count }, (_, i) => new ResidualBlock(parameters, `${name}.${i}`, channels));
+  constructor(channels: number, count: number) {
+    super();
+    this.#blocks = Array.from({ length: count }, () => new ResidualBlock(channels));
+  }
+
+  protected override parts(): Parts {
+    return this.#blocks.map((block, i) => [`${i}`, block]);
   }
 
   /** Activation checkpointing recomputes segments of ⌈√count⌉ blocks. */
@@ -112,9 +181,4 @@ export class ResidualBlocks {
     }
     return y;
   }
-}
-
-/** `a.b`, or `b` where `a` is empty: a module on its own has no prefix. */
-export function join(prefix: string, name: string): string {
-  return prefix ? `${prefix}.${name}` : name;
 }

@@ -1,6 +1,6 @@
 /** The networks of a training run: the one that is trained, and those that its losses ask. */
 import type { Device } from "../gpu/device.js";
-import { Parameters } from "../graph/trace/parameters.js";
+import type { Parameters } from "../graph/trace/parameters.js";
 import { Discriminator } from "../masa/discriminator.js";
 import { type FirstWeights, firstWeightsFactor } from "../masa/first_weights.js";
 import { Masa } from "../masa/masa.js";
@@ -31,12 +31,12 @@ export class Networks implements Critics {
     this.masa = masa ?? new Masa(config);
     const parameters: Partial<Record<NetworkName, Parameters>> = { generator: this.masa.parameters };
     if (config.adv > 0) {
-      parameters.discriminator = new Parameters();
-      this.discriminator = new Discriminator(parameters.discriminator, side, config.discriminatorChannels);
+      this.discriminator = new Discriminator(side, config.discriminatorChannels);
+      parameters.discriminator = this.discriminator.parameters;
     }
     if (config.per > 0) {
-      parameters.vgg = new Parameters();
-      this.vgg = new Vgg19(parameters.vgg, config.vggLayer, "", config.vggOrder);
+      this.vgg = new Vgg19(config.vggLayer, config.vggOrder);
+      parameters.vgg = this.vgg.parameters;
     }
     this.parameters = parameters;
   }

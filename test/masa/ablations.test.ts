@@ -4,12 +4,12 @@
  */
 import { expect } from "chai";
 import { compile } from "../../src/graph/plan/plan.js";
-import { Parameters } from "../../src/graph/trace/parameters.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { SpatialAdaptation } from "../../src/masa/adaptation.js";
 import { DualResidualAggregation } from "../../src/masa/aggregation.js";
 import { ADAPTATIONS, AGGREGATIONS, configOf, type MasaConfig, masaConfig } from "../../src/masa/config.js";
 import { Masa } from "../../src/masa/masa.js";
+import type { Module } from "../../src/nn/module.js";
 import { map, type NdArray } from "../../src/reference/array.js";
 import { bilinearResize } from "../../src/reference/bilinear.js";
 import { concat } from "../../src/reference/concat.js";
@@ -25,14 +25,10 @@ const add = (a: NdArray, b: NdArray) => pointwise("add", a, b);
 const relu = (x: NdArray) => pointwise("relu", x);
 
 /** Runs a module with random weights; gives its result, the weights as float64, and their absolute values. */
-async function runModule(
-  inputs: Arrays,
-  build: (parameters: Parameters) => { forward(lr: Tensor, ref: Tensor): Tensor },
-) {
+async function runModule(inputs: Arrays, module: Module & { forward(lr: Tensor, ref: Tensor): Tensor }) {
   const device = await testDevice();
   const random = new Random("weights");
-  const parameters = new Parameters();
-  const module = build(parameters);
+  const { parameters } = module;
   await parameters.allocate(device);
   const weights: Record<string, NdArray> = {};
   for (const variable of parameters.all) {
@@ -92,8 +88,7 @@ describe("ablations", () => {
   describe("of the adaptation", () => {
     const random = new Random("adaptation");
     const inputs = { lr: random.array([2, C, 6, 7], 1, 0.3), ref: random.array([2, C, 6, 7], 2, -1) };
-    const build = (kind: MasaConfig["adaptation"]) => (parameters: Parameters) =>
-      new SpatialAdaptation(parameters, "", C, kind);
+    const build = (kind: MasaConfig["adaptation"]) => new SpatialAdaptation(C, kind);
 
     it("none leave the reference as it is", async () => {
       const { y, weights } = await runModule(inputs, build("none"));
@@ -170,10 +165,7 @@ describe("ablations", () => {
 
     for (const kind of AGGREGATIONS)
       it(`${kind} refines the features it names`, async () => {
-        const { y, weights } = await runModule(
-          inputs,
-          (parameters) => new DualResidualAggregation(parameters, "", C, kind),
-        );
+        const { y, weights } = await runModule(inputs, new DualResidualAggregation(C, kind));
         const magnitude = aggregate(kind, absolutes(inputs), absolutes(weights), 1);
         expectWithin(y, aggregate(kind, inputs, weights, -1), magnitude, (9 + 9 + 18) * C);
       });

@@ -8,7 +8,6 @@ import { add } from "../../src/graph/ops/pointwise.js";
 import { compile, Plan } from "../../src/graph/plan/plan.js";
 import { grad } from "../../src/graph/trace/grad.js";
 import { checkpointing, input, trace } from "../../src/graph/trace/graph.js";
-import { Parameters } from "../../src/graph/trace/parameters.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { detach } from "../../src/graph/trace/view.js";
 import { configOf, masaConfig } from "../../src/masa/config.js";
@@ -127,8 +126,8 @@ describe("masa", () => {
   it("gives the same bits in less memory where features are computed again", async () => {
     const device = await testDevice();
     const masa = new Masa({ ...SMALL, encoderBlocks: [2, 1, 1], decoderBlocks: [1, 1, 1, 3, 2, 2] });
-    const weights = new Parameters();
-    const vgg = new Vgg19(weights, "relu3_1");
+    const vgg = new Vgg19("relu3_1");
+    const weights = vgg.parameters;
     await masa.parameters.allocate(device, 7);
     await weights.allocate(device, 8);
     const specs = { ...shapes([16, 16], [16, 16]), target: [1, 3, 64, 64] };
@@ -236,8 +235,8 @@ describe("masa with dense matching", () => {
 
 describe("discriminator", () => {
   it("takes sizes divisible by 32, and images of that size", async () => {
-    expect(() => new Discriminator(new Parameters(), 100)).to.throw(ArgumentError, "multiple of 32");
-    const discriminator = new Discriminator(new Parameters(), 64, 4);
+    expect(() => new Discriminator(100)).to.throw(ArgumentError, "multiple of 32");
+    const discriminator = new Discriminator(64, 4);
     const device = await testDevice();
     const error = await rejection(compile(device, { x: [1, 3, 32, 32] }, ({ x }) => ({ y: discriminator.forward(x) })));
     expect(error).to.be.instanceOf(ShapeError);

@@ -7,7 +7,6 @@ import type { JsonValue } from "../../src/formats/checkpoint.js";
 import { FileTensor } from "../../src/formats/tensor.js";
 import { WeightMismatchError } from "../../src/formats/weights.js";
 import { compile } from "../../src/graph/plan/plan.js";
-import { Parameters } from "../../src/graph/trace/parameters.js";
 import { MASA, type MasaConfig } from "../../src/masa/config.js";
 import { Masa } from "../../src/masa/masa.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../../src/masa/vgg.js";
@@ -194,8 +193,8 @@ describe("weights of VGG19", () => {
   const LAYER: VggLayer = "relu2_1";
 
   const declared = (layer: VggLayer, order?: ChannelOrder) => {
-    const parameters = new Parameters();
-    return { parameters, vgg: new Vgg19(parameters, layer, "", order) };
+    const vgg = new Vgg19(layer, order);
+    return { parameters: vgg.parameters, vgg };
   };
   /** The weights of the first layers under torchvision's names. */
   function torchvision(layer: VggLayer, prefix = ""): Map<string, FileTensor> {

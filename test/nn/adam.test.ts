@@ -113,6 +113,26 @@ describe("Adam", () => {
     two.dispose();
   });
 
+  it("goes on from its saved state", async () => {
+    const [one, two] = [await start(), await start()];
+    const plan = await compile(one.device, { g: [3] }, ({ g }) => {
+      one.adam.step([g]);
+      two.adam.step([g]);
+      return {};
+    });
+    await plan.run({ g: Float32Array.of(1, -2, 3) });
+    const state = await one.adam.stateDict();
+    expect([...state.keys()]).to.deep.equal(["weight/exp_avg", "weight/exp_avg_sq", "step"]);
+    await plan.run({ g: Float32Array.of(3, 3, 3) });
+    two.adam.loadStateDict(state);
+    expect(two.adam.steps).to.equal(1);
+    expect(await two.adam.stateDict()).to.deep.equal(state);
+    expect(() => two.adam.loadStateDict(new Map())).to.throw(GraphError, "the state has no step");
+    plan.dispose();
+    one.dispose();
+    two.dispose();
+  });
+
   it("refuses a second step in a graph, gradients that do not match, and a loss that is missing", async () => {
     const { adam, dispose } = await start({ losses: ["total"] });
     const losses = () => ({ total: input("total", []) });

@@ -29,20 +29,55 @@ export function uniform(bound: number): Initializer {
   };
 }
 
+/** A variable with its initialisation, which a module holds; it has its full name once the module's are collected. */
+export class Parameter extends Variable {
+  declare name: string;
+
+  constructor(
+    shape: Shape,
+    readonly initializer: Initializer,
+    trainable = true,
+  ) {
+    super("a parameter", shape, trainable);
+  }
+}
+
 const USAGE = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 /** Variables by name, on at most one device. */
 export class Parameters {
   readonly #entries: { variable: Variable; initializer: Initializer }[] = [];
   #device: Device | undefined;
+  /** The parameters that these are some of. */
+  #whole: Parameters | undefined;
 
   /** Declares a parameter; networks do this when they are constructed. */
   declare(name: string, shape: Shape, initializer: Initializer, trainable = true): Variable {
-    if (this.#entries.some((entry) => entry.variable.name === name))
-      throw new GraphError(`parameter ${name} is declared twice`, "Give each layer a name of its own");
-    const variable = new Variable(name, shape, trainable);
+    return this.#add(new Variable(name, shape, trainable), initializer);
+  }
+
+  /** Adds a module's parameter under its full name. Throws `GraphError` where that is taken. */
+  add(name: string, parameter: Parameter): void {
+    if (parameter.buffer)
+      throw new GraphError(`${parameter.name} is on a GPU already`, "Allocate the whole network, not a part of it");
+    parameter.name = name;
+    this.#add(parameter, parameter.initializer);
+  }
+
+  #add(variable: Variable, initializer: Initializer): Variable {
+    if (this.#entries.some((entry) => entry.variable.name === variable.name))
+      throw new GraphError(`parameter ${variable.name} is declared twice`, "Give each layer another name");
     this.#entries.push({ variable, initializer });
     return variable;
+  }
+
+  /** Some of these parameters; memory is taken and freed by the whole. */
+  only(variables: Iterable<Variable>): Parameters {
+    const wanted = new Set(variables);
+    const part = new Parameters();
+    part.#whole = this;
+    part.#entries.push(...this.#entries.filter(({ variable }) => wanted.has(variable)));
+    return part;
   }
 
   /** All variables in state-dict order, running statistics included. */
@@ -74,6 +109,8 @@ export class Parameters {
 
   /** Takes room for all variables on `device`, filled by their initializers from `seed`, times `factor` of their names. */
   async allocate(device: Device, seed = 0, factor: (name: string) => number = () => 1): Promise<void> {
+    if (this.#whole)
+      throw new GraphError("these parameters are part of a network", "Call allocate() on the whole network");
     if (this.#device) throw new GraphError("the parameters are allocated already", "Call dispose() first");
     const requests = this.all.map(({ name, size }) => ({ label: name, bytes: 4 * size, usage: USAGE }));
     device.checkRoom(`the weights (${requests.length} tensors)`, requests);
@@ -118,13 +155,15 @@ export class Parameters {
   }
 
   #held(variable: Variable) {
-    if (!this.#device || !variable.buffer)
+    const device = this.#whole ? this.#whole.#device : this.#device;
+    if (!device || !variable.buffer)
       throw new GraphError(`parameter ${variable.name} is not on a GPU`, "Call allocate(device) first");
-    return { device: this.#device, buffer: variable.buffer };
+    return { device, buffer: variable.buffer };
   }
 
   /** Frees the GPU memory. Safe to repeat. */
   dispose(): void {
+    if (this.#whole) return;
     for (const { variable } of this.#entries) {
       variable.buffer?.dispose();
       variable.buffer = undefined;
