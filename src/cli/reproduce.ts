@@ -18,12 +18,14 @@ import {
 } from "./command.js";
 import { conditionsOf } from "./conditions.js";
 import { openRankDevice, workforce } from "./ranks.js";
+import { table } from "./table.js";
 
 interface Options {
   readonly out: string;
   readonly data?: string;
   readonly weights?: string;
   readonly without?: string;
+  readonly peers?: string;
   readonly limit?: number;
   readonly preset?: string;
   readonly steps?: number;
@@ -37,6 +39,8 @@ interface Help {
   readonly takes: readonly (keyof Options)[];
   /** Without data there is nothing to do. */
   readonly wantsData?: true;
+  /** Its tables also go to the terminal. */
+  readonly prints?: true;
   /** Under mpirun the ranks divide the work; the others are for rank 0. */
   readonly divides?: true;
 }
@@ -79,6 +83,14 @@ const EXPERIMENTS: Readonly<Record<ExperimentName, Help>> = {
     takes: ["data", "weights", "without", "limit"],
     divides: true,
     wantsData: true,
+    prints: true,
+  },
+  targets: {
+    what: "good, turned, scaled, unrelated and missing references: all metrics, and the figures that networks are judged by",
+    takes: ["data", "weights", "peers", "limit"],
+    divides: true,
+    wantsData: true,
+    prints: true,
   },
   dense: { what: "every patch with every other against coarse to fine: multiply-adds and time", takes: ["sizes"] },
 };
@@ -105,6 +117,7 @@ Examples:
   masa reproduce table1 --data DIR --weights masa_rec.pth --out paper      DIR has CUFED5, Sun80, Urban100 or some of them
   masa reproduce fig5 --data CUFED5 --limit 8 --out paper
   masa reproduce levels --data CUFED5 --out paper
+  masa reproduce targets --data CUFED5 --weights runs/a/checkpoints/best.safetensors --out paper
   masa reproduce table3 --data pairs --steps 500 --seeds 0,1 --out paper   then fig6, with the same networks
 `;
 
@@ -112,10 +125,14 @@ export function addReproduce(program: Command): void {
   addCommand(program, "reproduce", "compute the paper's tables and figures")
     .addArgument(new Argument("[experiment]", "which of them").choices(NAMES))
     .requiredOption("--out <folder>", "where the results go", pathArgument)
-    .option("--data <path>", "test sets (table1, fig5, levels), or training pairs (table3, table4, fig6)", pathArgument)
+    .option(
+      "--data <path>",
+      "test sets (table1, fig5, levels, targets), or training pairs (table3, table4, fig6)",
+      pathArgument,
+    )
     .option(
       "--weights <file>",
-      "table1, fig5, levels: other weights than the package's, .pth or .safetensors",
+      "table1, fig5, levels, targets: other weights than the package's, .pth or .safetensors",
       pathArgument,
     )
     .option(
@@ -123,7 +140,12 @@ export function addReproduce(program: Command): void {
       "levels: weights of a network trained with --use-reference false, to compare",
       pathArgument,
     )
-    .option("--limit <number>", "table1, fig5, levels: only the first images", wholeNumber(1))
+    .option(
+      "--peers <file>",
+      "targets: also the margin over other networks, from a file of npm run bench:quality -- --json",
+      pathArgument,
+    )
+    .option("--limit <number>", "table1, fig5, levels, targets: only the first images", wholeNumber(1))
     .addOption(
       new Option("--preset <name>", `table3, table4, fig6: the network (default: ${PRESET})`).choices(
         Object.keys(PRESETS),
@@ -170,7 +192,7 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
       sides: options.sizes ?? SIDES,
     },
     weights: { path: options.weights ?? SHIPPED_WEIGHTS, name: options.weights ?? SHIPPED },
-    without: options.without,
+    ...{ without: options.without, peers: options.peers },
     ...{ limit: options.limit, preset: options.preset ?? PRESET, steps: options.steps, seeds: options.seeds ?? [0] },
     // Who wants data has them: see `checkOptions`.
     data: options.data as string,
@@ -185,6 +207,9 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
       await team.together(async () => {
         if (result && team.chief) await writeResult(out, result, conditionsOf(device.info.name));
       });
+      if (result && EXPERIMENTS[name].prints)
+        for (const { title, columns, rows } of result.tables)
+          for (const line of [title, ...table(columns, rows)]) print(line);
       print(`${name.padEnd(8)} ${formatDuration(performance.now() - started)}, ${join(out, `${name}.md`)}`);
     }
     print(`all      ${join(out, "index.html")}`);

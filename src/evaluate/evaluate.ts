@@ -13,6 +13,7 @@ import type { Case, TestData } from "../data/layouts.js";
 import { ALONE, type Workforce } from "../data/workforce.js";
 import { MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
+import { fill } from "../graph/ops/pointwise.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
 import { cropImage, type Image } from "../image/image.js";
 import type { TestPair } from "../image/pairs.js";
@@ -40,6 +41,8 @@ export interface EvaluateOptions {
   readonly storage?: FloatStorage | undefined;
   /** The processes that share the cases, each with its own device and network; default this one alone. */
   readonly workforce?: Workforce | undefined;
+  /** False: the decoder gets zeros in place of the reference's features, as `dropReference` trains it. Default true. */
+  readonly reference?: boolean | undefined;
   /** Averages over 4 or 8 orientations (see `UpscalerOptions`). Default 1. */
   readonly ensemble?: Ensemble | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -143,10 +146,10 @@ async function score(
   masa: Masa,
   total: number,
   prepare: (index: number) => PreparedCase | Promise<PreparedCase>,
-  { storage = "f32", ensemble = 1, workforce = ALONE, signal, onCase, onImage }: EvaluateOptions,
+  { storage = "f32", ensemble = 1, reference = true, workforce = ALONE, signal, onCase, onImage }: EvaluateOptions,
 ): Promise<CaseResults> {
   checkEnsemble(ensemble);
-  const network = new Network(device, masa, storage, ensemble);
+  const network = new Network(device, masa, { storage, reference }, ensemble);
   const results = new Map<number, CaseResult>();
   const measure = async (index: number): Promise<CaseResult> => {
     signal?.throwIfAborted();
@@ -180,11 +183,12 @@ class Network {
   constructor(
     device: Device,
     masa: Masa,
-    storage: FloatStorage,
+    { storage, reference }: { readonly storage: FloatStorage; readonly reference: boolean },
     readonly ensemble: Ensemble,
   ) {
     const build = (inputs: MasaInputs) => {
-      const { sr, matches } = masa.forward(inputs, { storage });
+      const absent = { present: fill([inputs.lr.shape[0] as number, 1, 1, 1], 0) };
+      const { sr, matches } = masa.forward(inputs, { storage, ...(!reference && absent) });
       return { sr, similarity: matches.fineScore };
     };
     this.#plans = new PlanCache(device, build, 0);

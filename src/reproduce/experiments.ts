@@ -13,6 +13,7 @@ import { levels } from "./levels.js";
 import type { Result } from "./result.js";
 import { findTestSets, table1 } from "./table1.js";
 import { table2 } from "./table2.js";
+import { readPeers, targets } from "./targets.js";
 
 export interface Request {
   readonly device: Device;
@@ -28,6 +29,8 @@ export interface Request {
   readonly weights: { readonly path: string; readonly name: string };
   /** Weights of a network that was trained without a reference, to compare with. */
   readonly without?: string | undefined;
+  /** Scores of other networks, a file of `npm run bench:quality -- --json`. */
+  readonly peers?: string | undefined;
   readonly data?: string | undefined;
   readonly limit?: number | undefined;
   readonly preset: string;
@@ -63,6 +66,16 @@ export const EXPERIMENTS = {
   fig6: (request: WithData) => fig6(request.device, trainingOf(request)),
   async levels({ device, data, ...request }: WithData) {
     return levels(device, { ...request, data: await findTestData(data) });
+  },
+  async targets({ device, data, peers, weights, ...request }: WithData) {
+    const others = peers === undefined ? undefined : await readPeers(peers);
+    const masa = await loadMasa(device, weights.path);
+    try {
+      const tests = { data: await findTestData(data), peers: others, weights: weights.name };
+      return await targets(device, masa, { ...request, ...tests });
+    } finally {
+      masa.parameters.dispose();
+    }
   },
   dense: ({ device, sides, signal, onStatus }: Request) =>
     dense(device, { sides, rounds: ROUNDS }, signal, (side) => onStatus(`dense ${side}×${side}`)),
