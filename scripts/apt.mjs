@@ -138,6 +138,14 @@ export function browserSteps({ ID = "linux", PRETTY_NAME = ID }) {
   return install(["chromium"]);
 }
 
+/** The steps that install Open MPI, as `driverSteps` has them. Throws an Error where this is not a Debian or Ubuntu. */
+export function mpiSteps({ ID = "linux", ID_LIKE = "", PRETTY_NAME = ID }) {
+  const family = `${ID} ${ID_LIKE}`.split(/\s+/);
+  if (!family.includes("debian") && !family.includes("ubuntu"))
+    throw new Error(`install Open MPI or MPICH on ${PRETTY_NAME}`);
+  return install(["openmpi-bin", "libopenmpi-dev"]);
+}
+
 function byHand(family, name) {
   const known = {
     fedora: "dnf install mesa-vulkan-drivers vulkan-loader",

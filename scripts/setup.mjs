@@ -1,6 +1,6 @@
 /**
  * Makes this checkout ready to run: packages, build, GPU driver. Does only what is missing; `--dry-run` only tells,
- * `--no-adapter` is for what needs no GPU in Node, `--browser` for tests of the page.
+ * `--no-adapter` is for what needs no GPU in Node, `--browser` for tests of the page, `--mpi` for tests of MPI jobs.
  * Runs before node_modules exists, so it uses Node alone.
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -9,7 +9,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { browserSteps, driverSteps, parseOsRelease, parseSources, shellText } from "./apt.mjs";
+import { browserSteps, driverSteps, mpiSteps, parseOsRelease, parseSources, shellText } from "./apt.mjs";
 import { findBrowser } from "./browser.mjs";
 import { build, isBuilt } from "./build.mjs";
 import { packagesMissing, unsupported } from "./requirements.mjs";
@@ -147,9 +147,17 @@ async function findTestBrowser() {
   if (!dryRun && !findBrowser()) fail("there is still no browser: name one in the variable CHROME");
 }
 
+async function findMpi() {
+  const found = () => spawnSync("mpirun", ["--version"], { stdio: "ignore" }).status === 0;
+  if (found()) return;
+  await installByApt("there is no mpirun", "Open MPI", mpiSteps);
+  if (!dryRun && !found()) fail("there is still no mpirun: install Open MPI or MPICH");
+}
+
 const reason = unsupported(process);
 if (reason) fail(reason);
 await installPackages();
 await compile();
 if (!process.argv.includes("--no-adapter")) await findAdapter();
 if (process.argv.includes("--browser")) await findTestBrowser();
+if (process.argv.includes("--mpi")) await findMpi();

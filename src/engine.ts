@@ -125,14 +125,14 @@ export {
   tintedBlocks,
   tintedReference,
 } from "./upscale/pictures.js";
-export type { PreparedPair, UpscaleRequest } from "./upscale/prepare.js";
 export {
   type Match,
-  type MatchedResult,
+  type PreparedPair,
   type UpscaleOptions,
+  type UpscaleRequest,
   type UpscaleResult,
   Upscaler,
   type UpscalerOptions,
   upscale,
   upscaleChoices,
-} from "./upscale/run.js";
+} from "./upscale/upscale.js";

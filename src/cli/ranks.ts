@@ -5,6 +5,7 @@
 import { ALONE, type Workforce } from "../data/workforce.js";
 import type { Ranks } from "../distributed/ranks.js";
 import type { Device } from "../gpu/device.js";
+import type { Team } from "../train/team.js";
 
 let joined: Ranks | undefined;
 let reporting = true;
@@ -63,6 +64,13 @@ export async function workforce(): Promise<Workforce> {
   if (!joined) return ALONE;
   const { workforceOf } = await import("../distributed/queue.js");
   return workforceOf(joined);
+}
+
+/** Those that train: the ranks, or undefined for this process alone. */
+export async function trainingTeam(): Promise<Team | undefined> {
+  if (!joined) return undefined;
+  const { teamOf } = await import("../distributed/team.js");
+  return teamOf(joined);
 }
 
 /** Opens this rank's device: `adapter` or the environment narrow the choice, and the ranks of a host divide what is left. */

@@ -18,6 +18,7 @@ import type { StepEvent, TrainEvents, ValidationEvent } from "../train/run.js";
 import { addCommand, Progress, pathArgument, runCommand, UsageError } from "./command.js";
 import { Countdown } from "./countdown.js";
 import { addProfileOption, PROFILE_HELP, type ProfileOption, reportProfile } from "./profile.js";
+import { isReporting, openRankDevice, ranks, trainingTeam } from "./ranks.js";
 import { tuneFirst, tuneOption } from "./tuning.js";
 
 const EXAMPLES = `
@@ -71,7 +72,7 @@ export function addTrain(program: Command): void {
   addProfileOption(command, `steps ${WARM_UP + 1} to ${WARM_UP + PROFILED}`);
   tuneOption(command);
   const action = (signal: AbortSignal, options: Options) => trainFiles(signal, options).catch(asUsage);
-  command.addHelpText("after", EXAMPLES + PROFILE_HELP).action(runCommand("train", action));
+  command.addHelpText("after", EXAMPLES + PROFILE_HELP).action(runCommand("train", action, { shared: true }));
 }
 
 /** A configuration that cannot be meant is wrong usage, whether it stands on the command line or in a file. */
@@ -94,7 +95,6 @@ function checked(key: string, text: string): unknown {
 
 async function trainFiles(signal: AbortSignal, options: Options): Promise<void> {
   const { out, config: file, resume = false, adapter, profile, tune, ...given } = options;
-  const { openDevice } = await import("../platform/node.js");
   const { train } = await import("../train/run.js");
   const { stepChoices } = await import("../train/choices.js");
   const { checkTarget } = await import("../files/atomic.js");
@@ -103,15 +103,19 @@ async function trainFiles(signal: AbortSignal, options: Options): Promise<void> 
   // What cannot be meant is told before a GPU is opened. A run that goes on has the rest of its configuration.
   const config = resume ? undefined : trainConfig(changes);
   if (typeof profile === "string") await checkTarget(profile);
-  const device = await openDevice({ adapter });
+  const device = await openRankDevice(adapter);
   const display = new Display();
   try {
     display.say(`adapter: ${device.info.name}`);
-    if (tune && config) await tuneFirst(device, stepChoices(device, config), tune, signal);
-    else if (tune) display.say("a run that goes on keeps the variants that it began with: nothing is tuned");
+    // The other ranks take what rank 0 has found.
+    if (tune && config) {
+      if (isReporting()) await tuneFirst(device, stepChoices(device, config), tune, signal);
+    } else if (tune) display.say("a run that goes on keeps the variants that it began with: nothing is tuned");
     const steps = profile && new StepProfile(await Profiler.create(device), profile, display);
+    const { size = 1, version } = ranks() ?? {};
+    if (size > 1) display.say(`ranks: ${size}, ${version}`);
     const { step, stopped, skipped, best, checkpoint } = await train(device, {
-      ...{ out, config: changes as TrainChanges, resume, signal },
+      ...{ out, config: changes as TrainChanges, resume, signal, team: await trainingTeam() },
       ...display.events,
       ...(steps && { profiler: () => steps.next() }),
     });

@@ -38,6 +38,8 @@ export interface LoaderOptions {
   /** Side of HR and Ref, a multiple of 32; default 160. */
   readonly size?: number | undefined;
   readonly workers?: number | undefined;
+  /** The part of every batch that is made: `batch / size` samples, those of place `rank`. Default the whole batch. */
+  readonly share?: { readonly rank: number; readonly size: number } | undefined;
   /** Ends the workers; what waits for a batch fails with its reason. */
   readonly signal?: AbortSignal | undefined;
   /** Another script for the workers, which serves the same tasks. */
@@ -85,7 +87,8 @@ export class Loader {
 
   /** The shapes of a batch's tensors. */
   get shapes(): ReturnType<typeof batchShapes> {
-    return batchShapes(this.#options.batch, this.size);
+    const { batch, share } = this.#options;
+    return batchShapes(batch / (share?.size ?? 1), this.size);
   }
 
   /**
@@ -129,8 +132,10 @@ export class Loader {
   }
 
   async #make({ epoch, step }: Position, augmentation: Augmentation): Promise<Batch> {
-    const { batch, seed } = this.#options;
-    const samples = [...this.#orderOf(epoch).subarray(step * batch, (step + 1) * batch)].map((index) => ({
+    const { batch, seed, share = { rank: 0, size: 1 } } = this.#options;
+    const count = batch / share.size;
+    const first = step * batch + share.rank * count;
+    const samples = [...this.#orderOf(epoch).subarray(first, first + count)].map((index) => ({
       index,
       pair: this.#pairs[index]!,
     }));

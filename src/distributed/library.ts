@@ -103,7 +103,9 @@ export class Library {
     let cause: unknown;
     for (const path of new Set(paths)) {
       try {
-        return new Library(koffi, koffi.load(path), path);
+        const library = new Library(koffi, koffi.load(path), path);
+        if (library.#address("MPI_Init_thread") !== undefined) return library;
+        throw new Error(`${path} has no MPI_Init_thread`);
       } catch (error) {
         cause = error;
       }

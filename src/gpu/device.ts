@@ -266,11 +266,12 @@ export class Device {
     pass.end();
   }
 
-  /** Copies the starts of buffers, in queue order. */
+  /** Copies parts of buffers, in queue order. */
   copy(copies: readonly Copy[]): Promise<void> {
     return this.guard("copy", () => {
       const encoder = this.gpu.createCommandEncoder();
-      for (const { from, to, bytes } of copies) encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, bytes);
+      for (const { from, fromOffset = 0, to, toOffset = 0, bytes } of copies)
+        encoder.copyBufferToBuffer(from.gpu, fromOffset, to.gpu, toOffset, bytes);
       this.gpu.queue.submit([encoder.finish()]);
     });
   }
@@ -292,7 +293,16 @@ export class Device {
   }
 
   /** The first `bytes` of a MAP_READ buffer, once all work before is done. */
-  async mapped(buffer: Buffer, bytes: number): Promise<ArrayBuffer> {
+  mapped(buffer: Buffer, bytes: number): Promise<ArrayBuffer> {
+    return this.#map(buffer, bytes, (range) => range.slice(0, bytes));
+  }
+
+  /** Reads as `mapped` does, into an array that the caller keeps. */
+  async mappedInto(buffer: Buffer, target: Float32Array): Promise<void> {
+    await this.#map(buffer, target.byteLength, (range) => target.set(new Float32Array(range, 0, target.length)));
+  }
+
+  async #map<T>(buffer: Buffer, bytes: number, use: (range: ArrayBuffer) => T): Promise<T> {
     this.check();
     try {
       await buffer.gpu.mapAsync(MAP_MODE_READ, 0, Math.max(4, bytes));
@@ -303,9 +313,11 @@ export class Device {
       );
     }
     this.check();
-    const copy = buffer.gpu.getMappedRange(0, Math.max(4, bytes)).slice(0, bytes);
-    buffer.gpu.unmap();
-    return copy;
+    try {
+      return use(buffer.gpu.getMappedRange(0, Math.max(4, bytes)));
+    } finally {
+      buffer.gpu.unmap();
+    }
   }
 
   /** The first `bytes` of any COPY_SRC buffer. */
@@ -366,7 +378,10 @@ export class Device {
 
 export interface Copy {
   readonly from: Buffer;
+  /** In bytes, a multiple of 4; default 0. */
+  readonly fromOffset?: number;
   readonly to: Buffer;
+  readonly toOffset?: number;
   readonly bytes: number;
 }
 

@@ -14,6 +14,7 @@ import {
   flag,
   layer,
   list,
+  nearest,
   number,
   optional,
   positive,
@@ -99,6 +100,8 @@ export interface TrainConfig extends MasaConfig {
   readonly seed: number;
   readonly workers: number | null;
   readonly checkpointEvery: number;
+  /** Steps between two comparisons of the parameters of all processes; with one process nothing is compared. */
+  readonly compareEvery: number;
   /** Checkpoints kept besides the best. */
   readonly keep: number;
   readonly validateEvery: number;
@@ -210,6 +213,10 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
   },
   maxSkips: { argument: "number", read: count(1), free: true, help: "steps in a row without a finite gradient" },
   checkpointEvery: { argument: "steps", read: count(1), free: true, help: "between two checkpoints" },
+  compareEvery: {
+    ...{ argument: "steps", read: count(1), free: true },
+    help: "under mpirun: between two comparisons of all ranks' parameters",
+  },
   keep: { argument: "number", read: count(1), free: true, help: "checkpoints kept besides the best" },
   validateEvery: { argument: "steps", read: count(1), free: true, help: "between two validations" },
   validateCases: { argument: "number", read: count(0), help: "how many cases validate at most; 0 for none" },
@@ -246,7 +253,7 @@ export const OFFICIAL: TrainerConfig = {
     seed: 0,
     workers: null,
   },
-  ...{ checkpointEvery: 500, keep: 3, validateEvery: 500, validateCases: 4 },
+  ...{ checkpointEvery: 500, compareEvery: 100, keep: 3, validateEvery: 500, validateCases: 4 },
 };
 
 /**
@@ -260,7 +267,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
   "masa-rec": { help: "the official network on the L1 loss", changes: {} },
   masa: { help: "all three losses, to begin with --init masa-rec's weights", changes: { per: 1, adv: 5e-3 } },
   small: {
-    help: "16 channels, most blocks where images are small, as the shipped weights: an hour or two on a CPU",
+    help: "16 channels, most blocks where images are small: an hour or two on a CPU; the weights that are shipped",
     changes: {
       ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 6, 2, 1], size: 96, batch: 4 },
       ...{ firstWeights: "he", smooth: 0.1, chroma: CHROMA, geometryFrom: 0, orient: "together", dropReference: 0.1 },
@@ -312,7 +319,7 @@ export function trainConfig(...changes: readonly (TrainChanges | Readonly<Record
 /** One value of a key, as text or not. Throws `Wanted`. */
 export function readValue(key: string, value: unknown): unknown {
   if (!Object.hasOwn(TRAIN_OPTIONS, key)) {
-    const near = nearest(key);
+    const near = nearest(key, Object.keys(TRAIN_OPTIONS));
     throw new Wanted(near ? `${key} is unknown; did you mean ${near}?` : `${key} is unknown`);
   }
   try {
@@ -337,27 +344,6 @@ function contradictions(config: TrainConfig, known: boolean): string[] {
   if (adv > 0 && (size / 32) ** 2 * (microBatch ?? batch) < 2)
     faults.push("size is 32 with one sample at a time, of which the discriminator's batch norm finds no variance");
   return faults;
-}
-
-function nearest(key: string): string | undefined {
-  const ranked = Object.keys(TRAIN_OPTIONS).map((known) => [
-    editDistance(key.toLowerCase(), known.toLowerCase()),
-    known,
-  ]);
-  const [distance, known] = ranked.sort(([a], [b]) => (a as number) - (b as number))[0] as [number, string];
-  return distance <= Math.max(2, key.length / 3) ? known : undefined;
-}
-
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1]));
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /** The object of a JSON config file. Throws `ConfigError`. */

@@ -75,3 +75,22 @@ export const layer: Reader = (value) => {
   if (typeof value === "string" && /^(conv|relu)([1-2]_[12]|[3-5]_[1-4])$/.test(value)) return value;
   throw new Wanted("a layer of VGG19, as conv5_4 or relu5_1");
 };
+
+/** The one of `names` that `key` was probably meant to be. */
+export function nearest(key: string, names: readonly string[]): string | undefined {
+  const ranked = names.map((known) => [editDistance(key.toLowerCase(), known.toLowerCase()), known]);
+  const [distance, known] = ranked.sort(([a], [b]) => (a as number) - (b as number))[0] as [number, string];
+  return distance <= Math.max(2, key.length / 3) ? known : undefined;
+}
+
+/** Levenshtein's. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1]));
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -9,31 +9,28 @@
  *   OUT/samples/              a sheet of pictures for each validation
  */
 
-import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
 import { type Augmentation, NO_AUGMENTATION } from "../data/augment.js";
 import type { CheckOptions } from "../data/check.js";
 import { type Batch, Loader } from "../data/loader.js";
 import { type PreparedCase, prepareCases } from "../evaluate/evaluate.js";
 import type { Scores } from "../evaluate/scores.js";
-import { checkTarget, makeFolder, removeLeftovers, writeFileAtomic } from "../files/atomic.js";
-import { CheckpointError, OutputError } from "../files/errors.js";
-import type { JsonValue } from "../formats/checkpoint.js";
+import { CheckpointError } from "../files/errors.js";
 import type { Device } from "../gpu/device.js";
 import { formatBytes } from "../gpu/errors.js";
 import type { Profiler } from "../gpu/profiler.js";
-import { currentChoices } from "../kernels/variants.js";
-import { type Checkpoint, Checkpoints, type FoundCheckpoint } from "../models/checkpoint.js";
 import { readVgg } from "../models/vgg_weights.js";
 import { readMasa } from "../models/weights.js";
-import { resumedConfig, type TrainChanges, type TrainConfig, trainConfig } from "./config.js";
-import { readTrainingSet, type TrainingSet } from "./dataset.js";
-import { METRICS, RunLog } from "./log/run_log.js";
+import { ConfigError, resumedConfig, type TrainChanges, type TrainConfig, trainConfig } from "./config.js";
+import { fingerprint, readTrainingSet, type TrainingSet } from "./dataset.js";
+import { type Best, findRun, RunFolder, type RunState, savedState } from "./folder.js";
+import { codeIdentity, compareParameters, type SharedCheckpoint, shareCheckpoint } from "./identity.js";
 import { Networks } from "./networks.js";
 import { learningRate } from "./schedule.js";
 import type { StepResult } from "./step.js";
+import { SOLO, type Team } from "./team.js";
 import { Trainer, TrainingError } from "./trainer.js";
-import { SAMPLES, validate } from "./validate.js";
+
+export type { Best } from "./folder.js";
 
 /** What a run has come to after a step. */
 export interface StepEvent extends StepResult {
@@ -84,6 +81,8 @@ export interface TrainOptions extends TrainEvents {
   readonly resume?: boolean;
   /** When it is aborted, the step is finished and saved, and `train` returns. */
   readonly signal?: AbortSignal | undefined;
+  /** The processes of a data-parallel run; default this one alone. Only the one of rank 0 reads and writes `out`. */
+  readonly team?: Team | undefined;
   /** Asked before each step for what profiles it. */
   readonly profiler?: (() => Promise<Profiler | undefined>) | undefined;
 }
@@ -99,97 +98,58 @@ export interface TrainSummary {
   readonly checkpoint: string;
 }
 
-const CONFIG = "config.json";
-
-/** Equal images have an infinite PSNR, which a checkpoint cannot hold. */
-const EQUAL_PSNR = 1000;
-
-/** The validation with the highest mean PSNR. */
-export interface Best {
-  readonly psnr: number;
-  readonly step: number;
-}
-
-/** What a checkpoint holds besides tensors. Data position and random numbers follow from `step`. */
-interface RunState {
-  readonly config: TrainConfig;
-  readonly step: number;
-  readonly updates: Trainer["updates"];
-  readonly skipped: number;
-  readonly skippedInRow: number;
-  readonly best: Best | null;
-  /** Of the names of the pairs, in their order. */
-  readonly pairs: string;
-  readonly adapter: string;
-  /** The variants of kernels that the step takes, by the key of the choice; early checkpoints have none. */
-  readonly choices?: Readonly<Record<string, string>>;
-}
-
 /**
  * Trains a network on `device` until its last step or until the signal is aborted. Throws before the first step
  * `ConfigError`, `DataError`, `CheckpointError`, `OutputError`, `LimitError`, `OutOfGpuMemoryError`; later
  * `TrainingError` where steps have no finite gradient, and what a full disk or a lost device throws.
  */
 export async function train(device: Device, options: TrainOptions): Promise<TrainSummary> {
-  const { out, signal, onMessage } = options;
-  const found = await findRun(options);
-  const saved = found && savedState(found);
-  const config = saved ? resumedConfig(saved.config, options.config) : trainConfig(options.config);
+  const { out, signal, onMessage, team = SOLO } = options;
+  await team.compare(codeIdentity);
+  const found = await shareCheckpoint(
+    team,
+    await team.together(() => (team.rank === 0 ? findRun(options) : undefined)),
+  );
+  const { saved, config } = await team.share(
+    await team.together(() => {
+      const saved = found && savedState(found);
+      const told = saved ? resumedConfig(saved.config, options.config) : trainConfig(options.config);
+      return { saved, config: dividedConfig(told, team.size) };
+    }),
+  );
   for (const { path, reason } of found?.skipped ?? []) onMessage?.(`${path} is left aside: ${reason}`);
-  const data = await readTrainingSet(config, { signal, onProgress: options.onCheck });
+  const data = await team.together(() => readTrainingSet(config, { signal, onProgress: options.onCheck }, team));
   if (saved && saved.pairs !== data.hash)
     throw new CheckpointError(
       `${config.data} has not the pairs that the run in ${out} began with`,
       "Give the same pairs, or begin a new run with --init from its best checkpoint",
     );
-  const cases = await prepareCases(data.test);
+  await team.compare(async () => ({ data: await fingerprint(data.pairs), adapter: device.info.name }));
+  const cases = team.rank === 0 ? await prepareCases(data.test) : [];
   onMessage?.(`${data.pairs.length} training pairs, ${cases.length} validation cases`);
   signal?.throwIfAborted();
-  const networks = await createNetworks(device, config, found !== undefined);
+  const networks = await team.together(() => createNetworks(device, config, found !== undefined));
   let run: Run | undefined;
   try {
     run = await Run.open(device, options, { config, data, cases, networks, found, saved });
-    return await run.train();
+    return await team.share(await run.train());
   } finally {
     networks.dispose();
     await run?.close();
   }
 }
 
-/** The newest checkpoint in the folder, if the run is to go on; refuses to begin where another run is. */
-async function findRun({ out, config, resume = false }: TrainOptions): Promise<FoundCheckpoint | undefined> {
-  await checkFolder(out);
-  const folder = new Checkpoints(join(out, "checkpoints"), 1);
-  if (resume) {
-    await removeLeftovers(out);
-    const found = await folder.newest();
-    if (!found && config.data === undefined)
-      throw new CheckpointError(
-        `${out} holds no checkpoint to go on from`,
-        "Check --out, or give --data to begin there",
-      );
-    return found;
-  }
-  // A config that cannot be meant is the first thing to be told.
-  trainConfig(config);
-  if ((await folder.isUsed()) || existsSync(join(out, METRICS)))
-    throw new OutputError(`${out} holds a training run already`, "Go on with it by --resume, or give another --out");
-  return undefined;
-}
-
-/** Whether the folder, or the one where it will be made, can be written: asked before a data set is read for minutes. */
-async function checkFolder(out: string): Promise<void> {
-  let folder = resolve(out);
-  while (!existsSync(folder)) folder = dirname(folder);
-  await checkTarget(join(folder, CONFIG));
-}
-
-function savedState({ path, checkpoint: { state } }: FoundCheckpoint): RunState {
-  const fault = ["config", "step", "updates", "pairs"].find((key) => state[key] === undefined);
-  if (fault)
-    throw new CheckpointError(`the checkpoint ${path} has no ${fault}`, "Give one that masa train has written");
-  const saved = state as unknown as RunState;
-  return { ...saved, ...(saved.choices && { choices: currentChoices(saved.choices) }) };
+/** With several processes, a batch has at least one micro-batch for each: recorded, so that a resumed run has the same. */
+function dividedConfig(config: TrainConfig, processes: number): TrainConfig {
+  const { batch, microBatch } = config;
+  if (processes === 1) return config;
+  const divided = { ...config, microBatch: microBatch ?? batch / processes };
+  if (batch % processes !== 0 || (batch / divided.microBatch) % processes !== 0)
+    throw new ConfigError(
+      `the batch of ${batch} samples${microBatch === null ? "" : ` in micro-batches of ${microBatch}`} cannot be divided over ${processes} processes`,
+      "Give a --batch whose number of micro-batches is a multiple of the processes, or start another number of them",
+    );
+  return divided;
 }
 
 async function createNetworks(device: Device, config: TrainConfig, resumed: boolean): Promise<Networks> {
@@ -219,19 +179,16 @@ interface Start {
   readonly data: TrainingSet;
   readonly cases: readonly PreparedCase[];
   readonly networks: Networks;
-  readonly found: FoundCheckpoint | undefined;
+  readonly found: SharedCheckpoint | undefined;
   readonly saved: RunState | undefined;
 }
 
 class Run {
-  readonly #checkpoints: Checkpoints;
   #step = 0;
   #skipped = 0;
   #skippedInRow = 0;
-  #best: Best | null = null;
-  /** Of the newest checkpoint. */
-  #path = "";
-  #savedStep = -1;
+  /** All processes know that one of them was told to stop. */
+  #stopping = false;
 
   private constructor(
     readonly device: Device,
@@ -239,43 +196,39 @@ class Run {
     readonly start: Start,
     readonly loader: Loader,
     readonly trainer: Trainer,
-    readonly log: RunLog,
+    readonly team: Team,
+    /** Where the run is recorded; in the process of rank 0. */
+    readonly folder: RunFolder | undefined,
   ) {
-    this.#checkpoints = new Checkpoints(join(options.out, "checkpoints"), start.config.keep);
-    const { saved, found } = start;
-    if (!saved || !found) return;
+    const { saved } = start;
+    if (!saved) return;
     this.#step = saved.step;
     this.#skipped = saved.skipped;
     this.#skippedInRow = saved.skippedInRow;
-    this.#best = saved.best;
-    this.#path = found.path;
-    this.#savedStep = saved.step;
   }
 
   static async open(device: Device, options: TrainOptions, start: Start): Promise<Run> {
-    const { config, data, networks, found, saved } = start;
-    const { out, signal } = options;
+    const { config, data, cases, networks, found, saved } = start;
+    const { signal, team = SOLO } = options;
     const { batch, seed, size, workers } = config;
-    const loader = new Loader(data.pairs, { batch, seed, size, ...(workers !== null && { workers }) });
+    const loader = new Loader(data.pairs, { batch, seed, size, share: team, ...(workers !== null && { workers }) });
     let trainer: Trainer | undefined;
-    let log: RunLog | undefined;
     try {
       // What the run began with comes before what was found to be faster since.
-      const choices = new Map([...device.choices, ...Object.entries(saved?.choices ?? {})]);
-      trainer = await Trainer.create(device, networks, config, loader.shapes, { choices });
+      const choices = new Map(await team.share([...device.choices, ...Object.entries(saved?.choices ?? {})]));
+      trainer = await team.together(() => Trainer.create(device, networks, config, loader.shapes, { choices, team }));
+      await team.compare({ "kernel variants": JSON.stringify([...trainer.choices].sort()) });
       if (saved && found) trainer.restore(found.checkpoint.tensors, saved.updates, found.path);
       options.onMessage?.(describe(networks, device));
       signal?.throwIfAborted();
-      await makeFolder(out);
-      for (const folder of [out, join(out, SAMPLES)]) await removeLeftovers(folder);
-      await writeFileAtomic(join(out, CONFIG), Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`));
-      log = await RunLog.open(out, saved?.step ?? (options.resume ? 0 : undefined));
-      const run = new Run(device, options, start, loader, trainer, log);
+      const folder = await team.together(() =>
+        team.rank === 0 ? RunFolder.open(options, config, cases, saved, found?.path) : undefined,
+      );
+      const run = new Run(device, options, start, loader, trainer, team, folder);
       await run.#begin();
       return run;
     } catch (error) {
       trainer?.dispose();
-      log?.close();
       await loader.close();
       throw error;
     }
@@ -284,9 +237,9 @@ class Run {
   async #begin(): Promise<void> {
     const { saved } = this.start;
     const { onMessage } = this.options;
-    await this.#checkpoints.prepare();
+    await compareParameters(this.team, this.trainer, this.#step);
     if (!saved) return await this.#save(false);
-    onMessage?.(`goes on from step ${saved.step}, ${this.#path}`);
+    onMessage?.(`goes on from step ${saved.step}, ${this.folder?.path}`);
     for (const message of this.#differences(saved)) onMessage?.(message);
   }
 
@@ -308,16 +261,19 @@ class Run {
   }
 
   async train(): Promise<TrainSummary> {
-    const { signal } = this.options;
-    while (this.#step < this.#steps && !signal?.aborted) await this.#trainAlike();
-    if (this.#savedStep !== this.#step) await this.#save(false);
-    const stopped = this.#step < this.#steps;
-    return { step: this.#step, stopped, skipped: this.#skipped, best: this.#best, checkpoint: this.#path };
+    await this.#agreeToStop();
+    while (this.#step < this.#steps && !this.#stopping) await this.#trainAlike();
+    if (this.folder && this.folder.savedStep !== this.#step) await this.#save(false);
+    const { best = null, path: checkpoint = "" } = this.folder ?? {};
+    return { step: this.#step, stopped: this.#step < this.#steps, skipped: this.#skipped, best, checkpoint };
+  }
+
+  async #agreeToStop(): Promise<void> {
+    this.#stopping = await this.team.any(this.options.signal?.aborted ?? false);
   }
 
   /** Trains until the augmentation changes. */
   async #trainAlike(): Promise<void> {
-    const { signal } = this.options;
     const { stepsPerEpoch } = this.loader;
     const position = { epoch: Math.floor(this.#step / stepsPerEpoch), step: this.#step % stepsPerEpoch };
     const augmentation = this.#augmentation(position.epoch);
@@ -325,7 +281,8 @@ class Run {
     for await (const batch of this.loader.batches(position, augmentation)) {
       if (JSON.stringify(this.#augmentation(batch.epoch)) !== JSON.stringify(augmentation)) return;
       await this.#trainStep(batch, began);
-      if (this.#step >= this.#steps || signal?.aborted) return;
+      await this.#agreeToStop();
+      if (this.#step >= this.#steps || this.#stopping) return;
       began = performance.now();
     }
   }
@@ -355,7 +312,7 @@ class Run {
       imagesPerSecond: (1000 * config.batch) / milliseconds,
       gpuBytes: this.device.memory().bytes,
     };
-    this.log.step(event);
+    this.folder?.step(event);
     this.options.onStep?.(event);
     if (batch.step + 1 === this.loader.stepsPerEpoch) this.options.onEpoch?.(batch.epoch + 1);
     if (this.#skippedInRow >= config.maxSkips) throw this.#diverged(result.skipped as string);
@@ -365,44 +322,34 @@ class Run {
   #diverged(name: string): TrainingError {
     return new TrainingError(
       `${this.#skippedInRow} steps in a row gave no finite gradient: ${name} is infinite or NaN`,
-      `Begin a new run with --init ${this.#path} and a smaller --lr, or with --clip 1`,
+      `Begin a new run with --init ${this.folder?.path} and a smaller --lr, or with --clip 1`,
     );
   }
 
-  /** Validates and saves where it is due. */
+  /** Compares, validates and saves where it is due. */
   async #afterStep(): Promise<void> {
-    const { checkpointEvery, validateEvery } = this.start.config;
+    const { checkpointEvery, validateEvery, compareEvery } = this.start.config;
     const ends = this.#step === this.#steps;
-    let best = false;
-    if (this.start.cases.length > 0 && (ends || this.#step % validateEvery === 0)) {
-      const { out, onValidation } = this.options;
-      const { mean, sheet } = await validate(this.device, this.trainer.result, this.start.cases, out, this.#step);
-      const psnr = Math.min(mean.psnr, EQUAL_PSNR);
-      best = psnr > (this.#best?.psnr ?? Number.NEGATIVE_INFINITY);
-      if (best) this.#best = { psnr, step: this.#step };
-      this.log.validation(this.#step, mean, sheet);
-      onValidation?.({ step: this.#step, mean, best, sheet: sheet?.path });
-    }
-    if (best || ends || this.#step % checkpointEvery === 0) await this.#save(best);
+    const due = (every: number) => ends || this.#step % every === 0;
+    if (due(compareEvery)) await compareParameters(this.team, this.trainer, this.#step);
+    const validates = this.folder && due(validateEvery);
+    const best = validates ? await this.folder.validate(this.device, this.trainer, this.#step) : false;
+    if (best || due(checkpointEvery)) await this.#save(best);
   }
 
   async #save(best: boolean): Promise<void> {
-    const state: RunState = {
-      ...{ config: this.start.config, step: this.#step, updates: this.trainer.updates, skipped: this.#skipped },
-      ...{ skippedInRow: this.#skippedInRow, best: this.#best, pairs: this.start.data.hash },
-      ...{ adapter: this.device.info.name, choices: Object.fromEntries(this.trainer.choices) },
+    const { config, data } = this.start;
+    const { updates, choices } = this.trainer;
+    const state = {
+      ...{ config, step: this.#step, updates, skipped: this.#skipped, skippedInRow: this.#skippedInRow },
+      ...{ pairs: data.hash, adapter: this.device.info.name, choices: Object.fromEntries(choices) },
     };
-    this.log.flush();
-    const tensors = await this.trainer.tensors();
-    const checkpoint: Checkpoint = { tensors, state: state as unknown as Record<string, JsonValue> };
-    this.#path = await this.#checkpoints.save(this.#step, checkpoint, { best });
-    this.#savedStep = this.#step;
-    this.options.onCheckpoint?.(this.#path, this.#step);
+    await this.folder?.save(this.trainer, state, best);
   }
 
   async close(): Promise<void> {
     this.trainer.dispose();
     await this.loader.close();
-    this.log.close();
+    this.folder?.close();
   }
 }

@@ -13,7 +13,6 @@ import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { Masa } from "../masa/masa.js";
-import { GradientAccumulator } from "../nn/accumulation.js";
 import type { TrainerConfig } from "./config.js";
 import type { Networks } from "./networks.js";
 import {
@@ -27,6 +26,7 @@ import {
 } from "./record_step.js";
 import { readState, type StatePart, writeState } from "./state.js";
 import { microBatch, type Rates, type StepData, type StepResult } from "./step.js";
+import { type GradientSum, SOLO, type Team } from "./team.js";
 
 /** Training cannot go on. */
 export class TrainingError extends GpuError {
@@ -37,6 +37,8 @@ export class TrainingError extends GpuError {
 export interface TrainerOptions {
   /** Variants of kernels by the key of the choice; default those of the device. */
   readonly choices?: ReadonlyMap<string, string> | undefined;
+  /** The processes that share every batch: `shapes` and the data of a step are this one's part. Default this one alone. */
+  readonly team?: Team | undefined;
 }
 
 /** Shapes of a batch. */
@@ -47,10 +49,10 @@ type ImagePlan = Plan<keyof StepData, string>;
 /** One network's half of a step whose gradients are accumulated over micro-batches. */
 interface Phase {
   readonly name: TrainedName;
-  readonly sums: GradientAccumulator;
-  /** Adds the gradients of one micro-batch to `sums`. */
+  readonly sum: GradientSum;
+  /** Adds the gradients of one micro-batch to `sum`. */
   readonly gather: ImagePlan;
-  /** Updates the network by `sums`. */
+  /** Updates the network by `sum`. */
   readonly update: Plan<never, string>;
 }
 
@@ -89,7 +91,7 @@ export class Trainer {
     const trainer = Trainer.plan(device, networks, config, shapes, options);
     try {
       await trainer.#optimisers.allocate(device);
-      for (const { sums } of trainer.#phases) await sums.allocate(device);
+      for (const { sum } of trainer.#phases) await sum.allocate(device);
       for (const plan of trainer.plans) await plan.prepare();
     } catch (error) {
       trainer.dispose();
@@ -126,7 +128,7 @@ export class Trainer {
 
   /** Bytes of GPU memory that training takes, the networks included. */
   get bytes(): number {
-    const sums = this.#phases.map((phase) => phase.sums);
+    const sums = this.#phases.map(({ sum }) => sum);
     const parts = [...this.plans, ...Object.values(this.networks.parameters), this.#optimisers, ...sums];
     return parts.reduce((sum, { bytes }) => sum + bytes, 0);
   }
@@ -142,10 +144,11 @@ export class Trainer {
     return { generator: generator.steps, discriminator: discriminator?.steps ?? 0 };
   }
 
-  #plan(shapes: BatchShapes, { choices }: TrainerOptions): StepPlans {
+  #plan(shapes: BatchShapes, { choices, team = SOLO }: TrainerOptions): StepPlans {
     const { device, networks, config } = this;
     const optimisers = this.#optimisers;
-    const microBatches = config.batch / (config.microBatch ?? config.batch);
+    const all = config.batch / (config.microBatch ?? config.batch);
+    const microBatches = all / team.size;
     const part = (shape: Shape) => [(shape[0] as number) / microBatches, ...shape.slice(1)];
     const images = {
       ...{ lr: part(shapes.lr), ref: part(shapes.ref), refDown: part(shapes.refDown), hr: part(shapes.hr) },
@@ -158,7 +161,7 @@ export class Trainer {
         (inputs) => checkpointing(config.recompute, () => build(inputs)),
         { choices },
       );
-    if (microBatches === 1)
+    if (all === 1)
       return {
         kind: "whole",
         step: imagePlan((inputs) => recordStep(networks, optimisers, config, inputs).losses),
@@ -166,9 +169,10 @@ export class Trainer {
     const names: readonly TrainedName[] = networks.discriminator ? ["discriminator", "generator"] : ["generator"];
     const phases = names.map((name): Phase => {
       const parameters = networks.parameters[name]?.trainable ?? [];
-      const sums = new GradientAccumulator(parameters, { microBatches, losses: lossNames(name, config), name });
+      const sum = team.gradientSum(parameters, { microBatches: all, losses: lossNames(name, config), name });
+      const sums = sum.accumulator;
       return {
-        ...{ name, sums },
+        ...{ name, sum },
         gather: imagePlan((inputs) => {
           recordGradients(name, networks, optimisers, config, inputs, sums);
           return {};
@@ -205,10 +209,13 @@ export class Trainer {
     if (this.#plans.kind === "whole") return await this.#plans.step.run(data as Required<StepData>, watch);
     const { microBatches, phases } = this.#plans;
     let losses: Readonly<Record<string, Data>> = {};
-    for (const { sums, gather, update } of phases) {
-      sums.reset();
-      for (let part = 0; part < microBatches; part++)
+    for (const { sum, gather, update } of phases) {
+      sum.begin();
+      for (let part = 0; part < microBatches; part++) {
         await gather.run(microBatch(data, part, microBatches) as Required<StepData>, watch);
+        await sum.added(watch);
+      }
+      await sum.finish(watch);
       losses = { ...losses, ...(await update.run({}, watch)) };
     }
     return losses;
@@ -243,7 +250,7 @@ export class Trainer {
   /** Frees the GPU memory of everything but the networks. Safe to repeat. */
   dispose(): void {
     for (const plan of this.plans) plan.dispose();
-    for (const { sums } of this.#phases) sums.dispose();
+    for (const { sum } of this.#phases) sum.dispose();
     this.#optimisers.dispose();
   }
 }

@@ -18,6 +18,7 @@ interface Apt {
   backportsSource(entries: Entry[], codename: string): string | undefined;
   driverSteps(osRelease: Record<string, string>, entries: Entry[]): Step[];
   browserSteps(osRelease: Record<string, string>): Step[];
+  mpiSteps(osRelease: Record<string, string>): Step[];
   shellText(step: Step, prefix?: string): string;
 }
 const apt = (await import(new URL("../../../scripts/apt.mjs", import.meta.url).href)) as Apt;
@@ -129,6 +130,12 @@ describe("setup: apt", () => {
   it("installs a browser on Debian, and says what to do elsewhere", () => {
     expect(install(apt.browserSteps(BOOKWORM))).to.match(/ chromium$/);
     expect(() => apt.browserSteps(NOBLE)).to.throw(/Ubuntu 24\.04 LTS, or name one in the variable CHROME/);
+  });
+
+  it("installs Open MPI on Debian and Ubuntu, and says what to do elsewhere", () => {
+    for (const release of [BOOKWORM, NOBLE])
+      expect(install(apt.mpiSteps(release))).to.match(/ openmpi-bin libopenmpi-dev$/);
+    expect(() => apt.mpiSteps({ ID: "arch" })).to.throw(/install Open MPI or MPICH/);
   });
 
   it("says what is missing where no source leads to the backports", () => {

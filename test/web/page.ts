@@ -18,7 +18,7 @@ import { psnrY } from "../../src/image/metrics.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
 import { loadMasa } from "../../src/models/weights.js";
-import { upscale } from "../../src/upscale/run.js";
+import { upscale } from "../../src/upscale/upscale.js";
 import { testDevice } from "../device.js";
 import { fillNoise } from "../files/golden.js";
 
