@@ -1,6 +1,7 @@
 /** What the programs of the bench share: how they start, end and fail. */
 import { type Command, CommanderError } from "commander";
 import { clearStatus, UsageError } from "../src/cli/command.js";
+import { pacePolling } from "../src/platform/polling.js";
 
 /** The command as it was typed: `npm run bench:peers -- --rounds 2`. */
 export function commandLine(script: string): string {
@@ -29,6 +30,7 @@ export async function runProgram<Options extends object>(
 ): Promise<void> {
   // If the reader closes the pipe (`… | head -1`), stop.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  pacePolling();
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => controller.abort(new Error("interrupted")));
   try {

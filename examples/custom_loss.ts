@@ -56,7 +56,7 @@ const step = await compile(device, { ...loader.shapes, hyper: [ADAM_HYPER_LENGTH
 // One batch again and again: the least that a loss must manage. `for await (const batch of batches)` goes on with others.
 const batches = loader.batches({ epoch: 0, step: 0 }, { exchange: false, colour: false, geometry: false });
 const { lr, ref, refDown, hr } = (await batches.next()).value;
-await loader.close();
+await loader.dispose();
 for (let t = 1; t <= Number(steps); t++) {
   const hyper = adamHyper({ lr: 1e-3, betas: [0.9, 0.999], step: t });
   const { l1, edge } = await step.run({ lr, ref, refDown, hr, hyper });

@@ -35,6 +35,7 @@ export { exportMasa, exportOnnx, type OnnxSizes } from "./models/export.js";
 export { readVgg } from "./models/vgg_weights.js";
 export { loadMasa, loadParameters, saveParameters, untrainedMasa } from "./models/weights.js";
 export { nodePlatform, type OpenOptions, openDevice } from "./platform/node.js";
+export { pacePolling } from "./platform/polling.js";
 export { keepChoices } from "./platform/tuning.js";
 export { stepChoices } from "./train/choices.js";
 export {

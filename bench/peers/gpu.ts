@@ -2,6 +2,7 @@
 import { globals } from "webgpu";
 import { type AdapterInfo, describeAdapter } from "../../src/gpu/adapter.js";
 import { nodePlatform } from "../../src/platform/node.js";
+import { pacePolling } from "../../src/platform/polling.js";
 
 export interface OfferedGpu {
   /** The adapter that the library took. Throws an Error where it took none. */
@@ -12,6 +13,7 @@ export interface OfferedGpu {
 
 /** Defines what a browser defines. `onDevice` sees each device that the library opens. */
 export async function offerGpu(onDevice: (device: GPUDevice) => void = () => {}): Promise<OfferedGpu> {
+  pacePolling();
   const gpu = await nodePlatform.gpu(process.env.MASA_ADAPTER || undefined);
   const devices: GPUDevice[] = [];
   let info: AdapterInfo | undefined;

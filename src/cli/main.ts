@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { adviseForCommandLine } from "../errors.js";
+import { pacePolling } from "../platform/polling.js";
 import { addConformance } from "./conformance.js";
 import { addDemo } from "./demo.js";
 import { addDoctor } from "./doctor.js";
@@ -57,6 +58,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 adviseForCommandLine();
+pacePolling();
 try {
   const program = createProgram();
   // commander prints the whole help for 'masa help <unknown>'; as a command of its own, the name gets a suggestion.

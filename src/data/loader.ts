@@ -61,7 +61,7 @@ export class Loader {
   readonly #pairs: readonly Pair[];
   readonly #options: LoaderOptions;
   readonly #pool: Pool<Task, Result>;
-  readonly #abort = () => void this.close();
+  readonly #abort = () => void this.dispose();
   #order: { readonly epoch: number; readonly pairs: Uint32Array } | undefined;
 
   /** Throws `DataError` for a size or a batch that the pairs cannot fill. */
@@ -116,15 +116,15 @@ export class Loader {
   }
 
   /** Ends the workers. Safe to repeat. */
-  async close(): Promise<void> {
+  async dispose(): Promise<void> {
     const { signal } = this.#options;
     signal?.removeEventListener("abort", this.#abort);
     await this.#pool.close(signal?.aborted ? signal.reason : new Error("the loader was closed"));
   }
 
-  /** `close`, for `await using`. */
+  /** `dispose`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    await this.dispose();
   }
 
   #after({ epoch, step }: Position): Position {

@@ -195,6 +195,11 @@ export class Profiler {
   dispose(): void {
     this.timestamps?.dispose();
   }
+
+  /** `dispose`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 /** Tracks of the trace. */

@@ -69,7 +69,6 @@ async function dawnGpu(wanted: string | undefined): Promise<GPU> {
 
 /** Dawn's entry point, from a binary that exists for some platforms only. */
 async function dawn() {
-  pacePolling();
   try {
     return (await import("webgpu")).create;
   } catch (cause) {
@@ -102,6 +101,11 @@ export interface OpenOptions extends DeviceOptions {
    * alike.
    */
   readonly tuning?: boolean | undefined;
+  /**
+   * Whether to call `pacePolling` first: while the GPU works, Dawn then takes a few percent of a CPU core instead of all of
+   * it. It replaces `globalThis.setImmediate`. Default false; the `masa` command does it.
+   */
+  readonly pacePolling?: boolean | undefined;
 }
 
 /**
@@ -109,9 +113,10 @@ export interface OpenOptions extends DeviceOptions {
  * environment variable `MASA_ADAPTER`; otherwise the system's first. Throws `NoAdapterError`.
  */
 export async function openDevice(
-  { tuning = process.env.MASA_TUNING !== "off", ...options }: OpenOptions = {},
+  { tuning = process.env.MASA_TUNING !== "off", pacePolling: pace = false, ...options }: OpenOptions = {},
   platform: Platform = nodePlatform,
 ): Promise<Device> {
+  if (pace) pacePolling();
   const adapter = options.adapter ?? (process.env.MASA_ADAPTER || undefined);
   const device = await Device.open(platform, { ...options, adapter });
   if (tuning) for (const [key, variant] of await keptChoices(device)) device.choices.set(key, variant);

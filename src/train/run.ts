@@ -229,7 +229,7 @@ class Run {
       return run;
     } catch (error) {
       trainer?.dispose();
-      await loader.close();
+      await loader.dispose();
       throw error;
     }
   }
@@ -349,7 +349,7 @@ class Run {
 
   async close(): Promise<void> {
     this.trainer.dispose();
-    await this.loader.close();
+    await this.loader.dispose();
     this.folder?.close();
   }
 }

@@ -180,8 +180,8 @@ describe("loader", () => {
       const loader = new Loader(pairs, options({ script: SLOW }));
       const waiting = loader.batches({ epoch: 0, step: 0 }, ALL).next();
       const closed = failure(() => waiting, Error, /the loader was closed/);
-      await loader.close();
-      await loader.close();
+      await loader.dispose();
+      await loader.dispose();
       await closed;
 
       const controller = new AbortController();

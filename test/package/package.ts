@@ -172,6 +172,15 @@ describe("the package in an empty project", () => {
         expect(stdout).to.match(/^src\/wrong\.ts.*'Promise<Device>' is not assignable to type 'number'/m);
       });
 
+    it("for a browser project with target ES2022 and no types, with its libraries checked", async () => {
+      const options = { noEmit: true, strict: true, target: "ES2022", lib: ["ES2022", "DOM"], types: [] };
+      const modules = { module: "esnext", moduleResolution: "bundler", skipLibCheck: false };
+      const config = { compilerOptions: { ...options, ...modules }, files: ["browser/main.ts"] };
+      writeFileSync(at("tsconfig.es2022.json"), JSON.stringify(config));
+      const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+      expect(await run(compiler, "-p", "tsconfig.es2022.json")).to.deep.equal({ code: 0, stdout: "", stderr: "" });
+    });
+
     it("that no way of importing misses, by arethetypeswrong", async () => {
       const attw = join(ROOT, "test/package/tools/node_modules/@arethetypeswrong/cli/dist/index.js");
       // The weights are a file to be fetched, which has no types.
