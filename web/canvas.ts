@@ -16,6 +16,34 @@ export function draw(canvas: HTMLCanvasElement, { width, height, channels, bitDe
   canvas.getContext("2d")?.putImageData(new ImageData(rgba, width, height), 0, 0);
 }
 
+/** A PNG of images of one height, side by side on white, each under its name. */
+export function sheetOf(panels: readonly (readonly [name: string, image: Image])[]): Promise<Blob> {
+  const gap = 8;
+  const width = panels.reduce((sum, [, image]) => sum + image.width + gap, gap);
+  const letters = Math.max(14, Math.round(width / 90));
+  const top = 2 * letters;
+  const sheet = document.createElement("canvas");
+  sheet.width = width;
+  sheet.height = top + gap + Math.max(...panels.map(([, { height }]) => height));
+  const context = sheet.getContext("2d");
+  if (!context) return Promise.reject(new Error("The comparison is too large for this browser. Save the result alone"));
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, sheet.width, sheet.height);
+  context.fillStyle = "#222";
+  context.font = `${letters}px sans-serif`;
+  let left = gap;
+  for (const [name, image] of panels) {
+    context.fillText(name, left, 1.4 * letters, image.width);
+    const canvas = document.createElement("canvas");
+    draw(canvas, image);
+    context.drawImage(canvas, left, top);
+    left += image.width + gap;
+  }
+  return new Promise((resolve, reject) =>
+    sheet.toBlob((file) => (file ? resolve(file) : reject(new Error("This browser cannot save the comparison")))),
+  );
+}
+
 /** An element of the page, which index.html has. */
 export function element<E extends Element = HTMLElement>(selector: string, within: ParentNode = document): E {
   const found = within.querySelector<E>(selector);

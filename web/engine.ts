@@ -5,10 +5,11 @@ import {
   type Device,
   type Ensemble,
   type Image,
+  type ImageFileType,
+  imageFile,
   loadMasa,
   type Match,
   openDevice,
-  pngFile,
   psnrY,
   readImage,
   resizeVisible,
@@ -104,8 +105,8 @@ export class Engine {
     return readImage(file, name);
   }
 
-  pngFile(image: Image): Blob {
-    return pngFile(image);
+  imageFile(image: Image, type: ImageFileType, quality: number): Promise<Blob> {
+    return imageFile(image, type, quality);
   }
 
   /** Enlarges. Throws what `upscale` throws, and an AbortError after `cancel`. */

@@ -1,7 +1,7 @@
 /** The page: takes pictures, asks the engine in its worker, and shows what comes back. */
 import { proxy, wrap } from "comlink";
-import { type Ensemble, formatBytes, type Image } from "../src/browser/index.js";
-import { element } from "./canvas.js";
+import { type Ensemble, formatBytes, type Image, type ImageFileType } from "../src/browser/index.js";
+import { element, sheetOf } from "./canvas.js";
 import type { Engine, Outcome, Step } from "./engine.js";
 import { EXAMPLES, type Example } from "./examples.js";
 import { MatchView } from "./matches.js";
@@ -38,7 +38,7 @@ const ensemble = element<HTMLSelectElement>("#ensemble");
 const against = element<HTMLSelectElement>("#against");
 const announcement = element("#announcement");
 const wells = {
-  lr: well("lr", { read: (file) => read(file, file.name), onChange: changed }),
+  lr: well("lr", { read: (file) => read(file, file.name), onChange: changed, onAdd: forgetExample }),
   refs: well("refs", { read: (file) => read(file, file.name), onChange: changed }),
 };
 /** What the picture to enlarge was made from, if it is an example's. */
@@ -54,8 +54,15 @@ function changed(): void {
   allowRun();
 }
 
+/** An example's reference shows nothing of the user's picture. */
+function forgetExample(): void {
+  if (wells.refs.isExample) wells.refs.set([]);
+}
+
 function allowRun(): void {
-  run.disabled = !canCompute || running || wells.lr.pictures.length === 0 || wells.refs.pictures.length === 0;
+  const both = [wells.lr, wells.refs];
+  const isReady = both.every(({ pictures, isReading }) => pictures.length > 0 && !isReading);
+  run.disabled = !canCompute || running || !isReady;
 }
 
 /** Shows what went wrong; `again` is what the button does, where trying again may help. */
@@ -159,14 +166,69 @@ function compare(): void {
   viewer.compare(images[against.selectedIndex] as Image, against.value);
 }
 
+const FORMATS: Readonly<Record<ImageFileType, string>> = {
+  "image/png": "png",
+  "image/jpeg": "jpg",
+  "image/webp": "webp",
+};
+const format = element<HTMLSelectElement>("#format");
+const quality = element<HTMLInputElement>("#quality");
+
 async function download(): Promise<void> {
   if (!shown) return;
-  const address = URL.createObjectURL(await engine.pngFile(shown.outcome.image));
+  const type = format.value as ImageFileType;
+  save(await engine.imageFile(shown.outcome.image, type, qualityWithin()), `x4.${FORMATS[type]}`);
+}
+
+function qualityWithin(): number {
+  return Math.min(100, Math.max(1, Math.round(quality.valueAsNumber || 95)));
+}
+
+/** Saves what is compared, side by side under its names. */
+async function downloadComparison(): Promise<void> {
+  if (!shown) return;
+  const { outcome, truth } = shown;
+  const panels: [string, Image][] = [
+    ["bicubic", outcome.bicubic],
+    ["MASA", outcome.image],
+    ...(truth ? [["the original", truth] as [string, Image]] : []),
+    ["the reference, as matched", outcome.matched],
+  ];
+  save(await sheetOf(panels), "compare.png");
+}
+
+/** Offers a file whose name begins as that of the picture. */
+function save(file: Blob, ending: string): void {
+  const address = URL.createObjectURL(file);
   const link = document.createElement("a");
   link.href = address;
-  link.download = `${shown.name.replace(/\.\w+$/, "")}_x4.png`;
+  link.download = `${shown?.name.replace(/\.\w+$/, "")}_${ending}`;
   link.click();
   URL.revokeObjectURL(address);
+}
+
+function showFormat(): void {
+  element("#download").textContent = `Download ${format.selectedOptions[0]?.textContent}`;
+  element("#quality-label").hidden = format.value === "image/png";
+}
+
+/** Pasted pictures: the first is the one to enlarge where there is none but an example's, others are references. */
+function paste(event: ClipboardEvent): void {
+  const files = [...(event.clipboardData?.files ?? [])];
+  if (files.length === 0) return;
+  event.preventDefault();
+  const isFree = (wells.lr.pictures.length === 0 || wells.lr.isExample) && !wells.lr.isReading;
+  const rest = isFree ? files.slice(1) : files;
+  if (isFree) void wells.lr.take(files.slice(0, 1));
+  if (rest.length > 0) void wells.refs.take(rest);
+}
+
+/** Stores the page in the browser; only then it says that it works offline. */
+async function keepOffline(): Promise<void> {
+  if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
+  await navigator.serviceWorker.register(new URL("sw.js", document.baseURI));
+  await navigator.serviceWorker.ready;
+  element("#offline").hidden = false;
 }
 
 async function useExample({ name, lr, ref, hr }: Example): Promise<void> {
@@ -206,6 +268,9 @@ cancel.addEventListener("click", () => {
 });
 against.addEventListener("change", compare);
 element("#download").addEventListener("click", () => void download().catch(fail));
+element("#download-comparison").addEventListener("click", () => void downloadComparison().catch(fail));
+format.addEventListener("change", showFormat);
+document.addEventListener("paste", paste);
 const weightsFile = element<HTMLInputElement>("#weights-file");
 weightsFile.addEventListener("change", () => {
   const [file] = weightsFile.files ?? [];
@@ -220,4 +285,7 @@ for (const example of EXAMPLES) {
   button.addEventListener("click", () => void useExample(example));
   element("#examples").append(button);
 }
+element("#not-started").remove();
 void start();
+// Without storage the page works all the same, online.
+void keepOffline().catch(() => {});

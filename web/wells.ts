@@ -9,27 +9,46 @@ export interface Picture {
 
 export interface Well {
   readonly pictures: readonly Picture[];
-  /** Replaces what is there. */
+  /** Whether files are being read, which will be pictures soon. */
+  readonly isReading: boolean;
+  /** Whether the pictures are an example's, which the user's own replace. */
+  readonly isExample: boolean;
+  /** Replaces what is there, by an example's pictures or by none. */
   set(pictures: readonly Picture[]): void;
+  /** Reads files that the user has given in another way. */
+  take(files: readonly File[]): Promise<void>;
 }
 
 interface WellOptions {
   readonly read: (file: File) => Promise<Image>;
-  /** Told when there are other pictures than before. */
+  /** Called when there are other pictures than before, or when reading begins or ends. */
   readonly onChange: () => void;
+  /** Called when the user has added pictures. */
+  readonly onAdd?: () => void;
 }
 
 /** The well in the element of this id; it takes several files where its input does. */
-export function well(id: string, { read, onChange }: WellOptions): Well {
+export function well(id: string, { read, onChange, onAdd = () => {} }: WellOptions): Well {
   const root = element(`#${id}`);
   const input = element<HTMLInputElement>("input", root);
   const problem = element(".well-problem", root);
   let pictures: readonly Picture[] = [];
+  let isExample = false;
+  /** Names of the files that are being read. */
+  const reading: string[] = [];
 
   const set = (next: readonly Picture[]) => {
     pictures = input.multiple ? next : next.slice(-1);
-    element("ul", root).replaceChildren(...pictures.map(item));
+    show();
+  };
+  const show = () => {
+    element("ul", root).replaceChildren(...pictures.map(item), ...reading.map(placeholder));
     onChange();
+  };
+  const placeholder = (name: string) => {
+    const line = document.createElement("li");
+    line.textContent = `Reading ${name} …`;
+    return line;
   };
   const item = (picture: Picture) => {
     const { name, image } = picture;
@@ -54,6 +73,8 @@ export function well(id: string, { read, onChange }: WellOptions): Well {
     problem.hidden = true;
     const found: Picture[] = [];
     const faults: string[] = [];
+    reading.push(...files.map(({ name }) => name));
+    show();
     for (const file of files) {
       try {
         found.push({ name: file.name, image: await read(file) });
@@ -61,7 +82,13 @@ export function well(id: string, { read, onChange }: WellOptions): Well {
         faults.push(error instanceof Error ? error.message : String(error));
       }
     }
-    if (found.length > 0) set(input.multiple ? [...pictures, ...found] : found);
+    for (const { name } of files) reading.splice(reading.indexOf(name), 1);
+    if (found.length > 0) {
+      const next = input.multiple && !isExample ? [...pictures, ...found] : found;
+      isExample = false;
+      set(next);
+      onAdd();
+    } else show();
     problem.textContent = faults.join(" ");
     problem.hidden = faults.length === 0;
   };
@@ -86,9 +113,17 @@ export function well(id: string, { read, onChange }: WellOptions): Well {
     get pictures() {
       return pictures;
     },
+    get isReading() {
+      return reading.length > 0;
+    },
+    get isExample() {
+      return isExample;
+    },
     set(next) {
       problem.hidden = true;
+      isExample = next.length > 0;
       set(next);
     },
+    take,
   };
 }

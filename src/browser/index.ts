@@ -5,5 +5,5 @@
 
 export * from "../engine.js";
 export { browserPlatform, openDevice } from "./device.js";
-export { pngFile, readImage } from "./images.js";
+export { type ImageFileType, imageFile, pngFile, readImage } from "./images.js";
 export { loadMasa, SHIPPED_WEIGHTS } from "./weights.js";

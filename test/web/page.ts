@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build, type PreviewServer, preview } from "vite";
+import { readImage } from "../../src/files/images.js";
 import { decodePng, encodePng } from "../../src/files/png.js";
 import { stateDictBytes } from "../../src/formats/state_dict.js";
 import { FileTensor } from "../../src/formats/tensor.js";
@@ -19,6 +20,7 @@ import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
 import { loadMasa } from "../../src/models/weights.js";
 import { upscale } from "../../src/upscale/upscale.js";
+import { caseBytes, casePath } from "../cases.js";
 import { testDevice } from "../device.js";
 import { fillNoise } from "../files/golden.js";
 
@@ -66,6 +68,7 @@ function difference(a: Image, b: Image): number {
 describe("the page", function () {
   // Software on a busy machine.
   this.timeout(300_000);
+  const configFile = fileURLToPath(new URL("web/vite.config.mjs", ROOT));
   let server: PreviewServer;
   let address: string;
   let browser: Browser;
@@ -77,7 +80,8 @@ describe("the page", function () {
   const launch = (flags: readonly string[]) =>
     chromium.launch({ executablePath: findBrowser() as string, args: [...flags] });
   const open = async (of: Browser): Promise<Page> => {
-    const opened = await of.newPage({ viewport: { width: 1200, height: 900 } });
+    // What a service worker serves, the tests could not replace.
+    const opened = await of.newPage({ viewport: { width: 1200, height: 900 }, serviceWorkers: "block" });
     opened.setDefaultTimeout(150_000);
     opened.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     opened.on("pageerror", (error) => complaints.push(error.message));
@@ -101,7 +105,6 @@ describe("the page", function () {
   };
 
   before(async () => {
-    const configFile = fileURLToPath(new URL("web/vite.config.mjs", ROOT));
     server = await preview({ configFile, preview: { port: 0, host: "127.0.0.1" } });
     address = server.resolvedUrls?.local[0] as string;
     browser = await launch(BROWSER_FLAGS);
@@ -238,12 +241,79 @@ describe("the page", function () {
     await page.locator("#lr li >> text=grey.png, 8×8, 16 bits").waitFor();
     await choose("refs", pngOf("a.png", ref), pngOf("b.png", ref));
     await page.locator("#refs li >> text=b.png").waitFor();
-    expect(await page.locator("#refs li").count()).to.equal(3);
-    for (const name of ["aloe_ref.png", "b.png"]) await page.click(`[aria-label="Remove ${name}"]`);
+    // The example's reference has gone: it shows nothing of the user's picture.
+    expect(await page.locator("#refs li").count()).to.equal(2);
+    await page.click('[aria-label="Remove b.png"]');
     const image = await enlarge();
     // One step of 8 bits, as for the example, is 257 of 16.
     expect(difference(image, await byNode(lr, ref))).to.be.at.most(257);
     expect(await text("#facts")).not.to.contain("PSNR");
+  });
+
+  it("waits until files have been read", async () => {
+    const { buffer } = pngOf("large.png", fillNoise(createImage(700, 700, 3, 8), 1));
+    const seen = (await page.evaluate(`(() => {
+      const data = new DataTransfer();
+      const bytes = Uint8Array.from(atob(${JSON.stringify(buffer.toString("base64"))}), (c) => c.charCodeAt(0));
+      data.items.add(new File([bytes], "large.png"));
+      const before = document.querySelector("#run").disabled;
+      document.querySelector("#refs").dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+      return [before, document.querySelector("#run").disabled, document.querySelector("#refs ul").textContent];
+    })()`)) as [boolean, boolean, string];
+    expect(seen.slice(0, 2)).to.deep.equal([false, true]);
+    expect(seen[2]).to.contain("Reading large.png …");
+    await page.locator("#refs li >> text=large.png, 700×700").waitFor();
+    expect(await page.locator("#run").isDisabled()).to.equal(false);
+    await page.click('[aria-label="Remove large.png"]');
+  });
+
+  it("saves the result as JPEG and WebP, and the comparison", async () => {
+    const save = async (button: string) => {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
+      return { name: download.suggestedFilename(), image: await readImage(await download.path()) };
+    };
+    for (const [type, ending] of [
+      ["image/jpeg", "jpg"],
+      ["image/webp", "webp"],
+    ] as const) {
+      await page.selectOption("#format", type);
+      await page.fill("#quality", "80");
+      const { name, image } = await save("#download");
+      expect(name).to.equal(`grey_x4.${ending}`);
+      expect([image.width, image.height, image.channels]).to.deep.equal([32, 32, ending === "jpg" ? 3 : 4]);
+    }
+    await page.selectOption("#format", "image/png");
+    expect(await page.locator("#quality").isVisible()).to.equal(false);
+    const { name, image } = await save("#download-comparison");
+    expect(name).to.equal("grey_compare.png");
+    expect(image.width).to.equal(8 + 3 * (32 + 8));
+  });
+
+  it("reads profiles and orientation of PNG as Node does", async () => {
+    for (const name of ["p3_8bit.png", "exif6.png", "metadata/lr.png"]) {
+      const image = await readImage(casePath(name));
+      await choose("lr", fileOf("case.png", caseBytes(name)));
+      await page.locator(`#lr li >> text=case.png, ${image.width}×${image.height}`).waitFor();
+      const shown = (await page.evaluate(
+        `[...document.querySelector("#lr canvas").getContext("2d").getImageData(0, 0, ${image.width}, ${image.height}).data]`,
+      )) as number[];
+      expect(shown.filter((_, i) => i % 4 < 3)).to.deep.equal([...image.data]);
+      await page.click('[aria-label="Remove case.png"]');
+    }
+  });
+
+  it("takes pasted pictures: the one to enlarge, then references", async () => {
+    const paste = (name: string, image: Image) =>
+      page.evaluate(`(() => {
+        const clipboardData = new DataTransfer();
+        clipboardData.items.add(new File([Uint8Array.from(${JSON.stringify([...pngOf("", image).buffer])})], "${name}"));
+        document.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+      })()`);
+    await paste("pasted.png", pair.lr);
+    await page.locator("#lr li >> text=pasted.png, 24×24").waitFor();
+    await paste("another.png", createImage(9, 9, 3, 8));
+    await page.locator("#refs li >> text=another.png, 9×9").waitFor();
+    await page.click('[aria-label="Remove another.png"]');
   });
 
   it("says what is wrong with a file, by its name, and keeps what was there", async () => {
@@ -328,6 +398,36 @@ describe("the page", function () {
     expect(requests.filter((url) => !url.startsWith(address) && !/^(blob|data):/.test(url))).to.deep.equal([]);
     expect(requests.length).to.be.above(5);
     expect(complaints).to.deep.equal([]);
+  });
+
+  it("works offline once it says so", async () => {
+    const context = await browser.newContext();
+    try {
+      const stored = await context.newPage();
+      await stored.goto(address);
+      await stored.locator("#offline").waitFor({ state: "visible" });
+      await context.setOffline(true);
+      await server.close();
+      await stored.reload();
+      await stored.locator("#adapter", { hasText: "computes on the processor" }).waitFor();
+      await stored.click("#examples button >> text=aloe");
+      await stored.locator("#refs li >> text=aloe_ref.png").waitFor();
+    } finally {
+      await context.close();
+      server = await preview({ configFile, preview: { port: 0, host: "127.0.0.1" } });
+      address = server.resolvedUrls?.local[0] as string;
+    }
+  });
+
+  it("says what to do where it was opened as a file", async () => {
+    const context = await browser.newContext();
+    try {
+      const opened = await context.newPage();
+      await opened.goto(new URL("web/dist/index.html", ROOT).href);
+      await opened.locator("#not-started", { hasText: "python3 -m http.server" }).waitFor({ state: "visible" });
+    } finally {
+      await context.close();
+    }
   });
 
   it("says where there is no WebGPU, and what to do", async () => {
