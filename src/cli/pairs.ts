@@ -45,7 +45,11 @@ interface Options {
 
 export function addPairs(program: Command): void {
   addCommand(program, "pairs", "cut training pairs out of a folder of photographs")
-    .requiredOption("--photos <folder>", "the photographs (JPEG, PNG, WebP, TIFF), in subfolders too", pathArgument)
+    .requiredOption(
+      "--photos <folder>",
+      "the photographs (JPEG, PNG, WebP, TIFF, AVIF), in subfolders too",
+      pathArgument,
+    )
     .requiredOption("--out <folder>", "a new folder for the pairs, or one to be continued", pathArgument)
     .option("--count <number>", "pairs in all (default: ten for each photograph)", wholeNumber(1))
     .option("--seed <number>", "another seed gives other pairs", wholeNumber(0), 0)
@@ -65,12 +69,16 @@ async function pairs(signal: AbortSignal, options: Options): Promise<void> {
   const started = performance.now();
   try {
     const onProgress = (done: number, total: number) => progress.update("cutting", done, total);
-    const { pairs, made, photos, poor } = await cutPairs({ ...options, shares, signal, onProgress });
+    const { pairs, made, photos, poor, skipped } = await cutPairs({ ...options, shares, signal, onProgress });
     progress.stop();
     const time = formatDuration(performance.now() - started);
     process.stdout.write(
       `${options.out} holds ${pairs} pairs of ${options.size}×${options.size} from ${photos} photographs, ${made} of them new · ${time}\n`,
     );
+    if (skipped.length > 0) {
+      const listed = `${skipped.slice(0, NAMED).join(", ")}${skipped.length > NAMED ? ", …" : ""}`;
+      process.stdout.write(`${skipped.length} in formats that are not read: ${listed}\n`);
+    }
     if (poor.length === 0) return;
     process.stdout.write(`${poor.length} photographs gave fewer pairs than their share:\n`);
     for (const { photo, reason } of poor.slice(0, NAMED)) process.stdout.write(`  ${photo} ${reason}\n`);

@@ -38,6 +38,8 @@ export interface CutReport {
   readonly photos: number;
   /** Photos that gave fewer pairs than their share, and why. */
   readonly poor: readonly { readonly photo: string; readonly reason: string }[];
+  /** Photographs in formats that are not read. */
+  readonly skipped: readonly string[];
 }
 
 export interface CutTask {
@@ -85,7 +87,7 @@ export async function cutPairs({
   ...rest
 }: CutRequest): Promise<CutReport> {
   signal?.throwIfAborted();
-  const names = await listPhotos(photos, out);
+  const { names, skipped } = await listPhotos(photos, out);
   const count = rest.count ?? PAIRS_PER_PHOTO * names.length;
   const folder = await PairFolder.open(out, {
     seed,
@@ -137,7 +139,13 @@ export async function cutPairs({
       `Give sharp ones, clearly larger than ${size}×${size} pixels:`,
       reasons.map(({ photo, reason }) => `${photo} ${reason}`),
     );
-  return { pairs: folder.count, made: folder.count - before, photos: Math.min(count, names.length), poor: reasons };
+  return {
+    pairs: folder.count,
+    made: folder.count - before,
+    photos: Math.min(count, names.length),
+    poor: reasons,
+    skipped,
+  };
 }
 
 /** The pairs that are not there, photo by photo, each with the next photo, which lends it unrelated references. */
@@ -150,8 +158,11 @@ function* missing(photos: readonly string[], count: number, folder: PairFolder) 
   }
 }
 
+/** Formats of photographs that are not read. */
+const UNREAD = /\.(heic|heif|bmp|jxl|jp2|psd|dng|cr2|cr3|nef|arw|raf|orf|rw2)$/i;
+
 /** Paths below the folder, with "/", sorted. */
-async function listPhotos(photos: string, out: string): Promise<string[]> {
+async function listPhotos(photos: string, out: string): Promise<{ names: string[]; skipped: string[] }> {
   const wanted = "Give a folder of photographs";
   if (!existsSync(photos)) throw new DataError(`${photos} does not exist`, wanted);
   if (!statSync(photos).isDirectory()) throw new DataError(`${photos} is no folder`, wanted);
@@ -160,7 +171,7 @@ async function listPhotos(photos: string, out: string): Promise<string[]> {
   const names = (await readdir(photos, { recursive: true })).map((name) => name.split(sep).join("/"));
   const found = names.filter((name) => IMAGE_NAME.test(name) && !/(^|\/)\./.test(name)).sort();
   if (found.length === 0) throw new DataError(`${photos} holds no photographs`, "Give JPEG, PNG, WebP or TIFF files");
-  return found;
+  return { names: found, skipped: names.filter((name) => UNREAD.test(name)).sort() };
 }
 
 /** Changes with the names and the sizes of the photos. */

@@ -33,7 +33,7 @@ const RULES: readonly (readonly [start: string, how: string | readonly string[]]
   ["masa evaluate", ["--limit", "1"]],
   ["masa export", []],
   ["masa upscale --weights", "no command line, but the name of an option"],
-  ["masa upscale", []],
+  ["masa upscale", ["--overwrite"]],
   ["masa explain", []],
   ["masa doctor", []],
   ["masa tune --list", []],
