@@ -17,6 +17,7 @@ async function putPhotos(folder: string): Promise<string> {
   await put(noise(2, 240, 260, 1), photos, "a.jpg");
   await put(noise(3, 1100, 300), photos, "below", "c.png");
   await writeFile(join(photos, "notes.txt"), "no photo");
+  await writeFile(join(photos, "below", "phone.HEIC"), "not read here");
   return photos;
 }
 
@@ -41,6 +42,7 @@ describe("masa pairs", () => {
       const { code, stdout, stderr } = await run(photos, out, 7);
       expect({ code, stderr: /^cutting +[\d.]+ m?s\n$/.test(stderr) }).to.deep.equal({ code: 0, stderr: true });
       expect(stdout).to.match(/out holds 7 pairs of 64×64 from 3 photographs, 7 of them new/);
+      expect(stdout).to.match(/^1 in formats that are not read: below\/phone\.HEIC$/m);
       const { layout, pairs } = await findTrainingData(out);
       expect(layout).to.equal("CUFED");
       expect(pairs.map(({ name }) => name)).to.deep.equal(Array.from({ length: 7 }, (_, i) => `00000${i}.png`));
