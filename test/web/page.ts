@@ -404,6 +404,7 @@ describe("the page", function () {
     const context = await browser.newContext();
     try {
       const stored = await context.newPage();
+      stored.setDefaultTimeout(150_000);
       await stored.goto(address);
       await stored.locator("#offline").waitFor({ state: "visible" });
       await context.setOffline(true);
