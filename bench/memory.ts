@@ -7,7 +7,7 @@ import { Masa } from "../src/masa/masa.js";
 import { type TrainChanges, trainConfig } from "../src/train/config.js";
 import { Networks } from "../src/train/networks.js";
 import { Trainer } from "../src/train/trainer.js";
-import { upscaleGraph } from "../src/upscale/upscale.js";
+import { upscaleGraph } from "../src/upscale/run.js";
 
 export interface MemoryRow {
   readonly name: string;
@@ -52,7 +52,7 @@ export function officialTraining(device: Device, changes: TrainChanges): Trainer
 function upscaling(device: Device, [H, W]: readonly [number, number], storage: FloatStorage = "f32"): MemoryRow {
   const masa = new Masa();
   const shapes = { lr: [1, 3, H, W], ref: [1, 3, 4 * H, 4 * W], refDown: [1, 3, H, W] };
-  const planned = plan(device, shapes, (inputs) => upscaleGraph(masa, inputs, storage));
+  const planned = plan(device, shapes, (inputs) => upscaleGraph(masa, inputs, { storage }));
   const name = `upscaling ${H}×${W} with ${4 * H}×${4 * W}${storage === "f16" ? ", --half" : ""}`;
   return row(name, planned.bytes + masa.parameters.bytes, [planned]);
 }

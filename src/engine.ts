@@ -125,14 +125,14 @@ export {
   tintedBlocks,
   tintedReference,
 } from "./upscale/pictures.js";
+export type { PreparedPair, UpscaleRequest } from "./upscale/prepare.js";
 export {
   type Match,
-  type PreparedPair,
+  type MatchedResult,
   type UpscaleOptions,
-  type UpscaleRequest,
   type UpscaleResult,
   Upscaler,
   type UpscalerOptions,
   upscale,
   upscaleChoices,
-} from "./upscale/upscale.js";
+} from "./upscale/run.js";

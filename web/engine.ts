@@ -64,7 +64,7 @@ export interface MatchPictures {
 
 export class Engine {
   #device: Device | undefined;
-  #upscaler: Upscaler | undefined;
+  #upscaler: Upscaler<true> | undefined;
   #ensemble: Ensemble = 1;
   #weights: File | undefined;
   #running: AbortController | undefined;
@@ -96,7 +96,7 @@ export class Engine {
     await this.#ended;
     this.#upscaler?.dispose();
     this.#upscaler?.masa.parameters.dispose();
-    this.#upscaler = new Upscaler(device, masa, { ensemble: this.#ensemble });
+    this.#upscaler = new Upscaler(device, masa, { ensemble: this.#ensemble, matches: true });
     this.#weights = file;
     return { parameters: masa.parameters.count, channels: masa.config.channels };
   }
@@ -122,7 +122,10 @@ export class Engine {
     const device = await this.#open();
     const last = this.#upscaler;
     if (!last || ensemble !== this.#ensemble) {
-      this.#upscaler = new Upscaler(device, last?.masa ?? (await loadMasa(device, this.#weights)), { ensemble });
+      this.#upscaler = new Upscaler(device, last?.masa ?? (await loadMasa(device, this.#weights)), {
+        ensemble,
+        matches: true,
+      });
       this.#ensemble = ensemble;
       last?.dispose();
     }
@@ -130,7 +133,7 @@ export class Engine {
     const onProgress = ({ stage, share }: Step) => onStep({ stage, share });
     const onMemory = (bytes: number) => onStep({ stage: "prepare", share: 0, bytes });
     const watch = { signal: running.signal, onProgress, onMemory };
-    const result = await (this.#upscaler as Upscaler).upscale({ lr, refs }, watch);
+    const result = await (this.#upscaler as Upscaler<true>).upscale({ lr, refs }, watch);
     const seconds = (performance.now() - started) / 1000;
     const { image } = result;
     const bicubic = resizeVisible(lr, image.width, image.height);

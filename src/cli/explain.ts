@@ -89,7 +89,7 @@ async function checkOutputs({ lr, ref, hr, weights, out, dump }: Options): Promi
 
 async function run(
   { weights, adapter, dump }: Options,
-  request: import("../upscale/upscale.js").UpscaleRequest,
+  request: import("../upscale/prepare.js").UpscaleRequest,
   signal: AbortSignal,
 ) {
   const { openDevice } = await import("../platform/node.js");

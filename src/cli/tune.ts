@@ -115,7 +115,7 @@ async function upscaleOf(
   { lr = [80, 80], ref = [4 * lr[0], 4 * lr[1]], weights, half }: Options,
 ): Promise<readonly PlanChoice[]> {
   const { createImage } = await import("../image/image.js");
-  const { upscaleChoices } = await import("../upscale/upscale.js");
+  const { upscaleChoices } = await import("../upscale/run.js");
   const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const wide = ([height, width]: ImageSize) => `${width}×${height}`;

@@ -83,7 +83,7 @@ async function openUpscaler(
   signal: AbortSignal,
 ) {
   const { readPair } = await import("../upscale/batch/pairs.js");
-  const { Upscaler, upscaleChoices } = await import("../upscale/upscale.js");
+  const { Upscaler, upscaleChoices } = await import("../upscale/run.js");
   const device = await openRankDevice(adapter);
   try {
     const masa = await network(device);

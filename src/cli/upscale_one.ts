@@ -55,13 +55,14 @@ export async function upscaleFiles(options: UpscaleArguments, signal: AbortSigna
   const started = performance.now();
   const { blocks, similarity, ...large } = await enlarge(lr, refs, options, signal);
   const time = formatDuration(performance.now() - started);
-  const [image, matched] = [large.image, large.matched].map((one) => reduceTo(one, lr, scale)) as [Image, Image];
+  const image = reduceTo(large.image, lr, scale);
   const bicubic = resizeVisible(lr, image.width, image.height);
   signal.throwIfAborted();
   for (const path of [out, compare]) if (path) await makeFolder(dirname(path));
   await writeImage(out, image, write);
   const matching = `${blocks} block${blocks === 1 ? "" : "s"}, mean similarity ${similarity.toFixed(3)}`;
-  if (compare) {
+  if (compare && "matched" in large) {
+    const matched = reduceTo(large.matched, lr, scale);
     const { writeComparison } = await import("./comparison.js");
     const note = `${basename(source)}, ${lr.width}×${lr.height} → ${image.width}×${image.height}; ${matching}.`;
     await writeComparison(compare, note, { bicubic, image, matched, ref: refs[0] as Image, hr });
@@ -115,7 +116,7 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
   const { Profiler } = await import("../gpu/profiler.js");
-  const { upscale, upscaleChoices } = await import("../upscale/upscale.js");
+  const { upscale, upscaleChoices } = await import("../upscale/run.js");
   const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const device = await openDevice({ adapter });
@@ -138,7 +139,15 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
       device,
       masa,
       { lr, refs },
-      { storage, ensemble, signal, onMemory, onProgress, ...(profiler && { profiler }) },
+      {
+        storage,
+        ensemble,
+        matches: options.compare !== undefined,
+        signal,
+        onMemory,
+        onProgress,
+        ...(profiler && { profiler }),
+      },
     );
     progress.stop();
     if (profiler) await reportProfile(profiler, profile);

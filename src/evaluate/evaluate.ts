@@ -15,12 +15,14 @@ import { MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { fill } from "../graph/ops/pointwise.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
-import { cropImage, fromTensor, type Image } from "../image/image.js";
+import { cropImage, type Image } from "../image/image.js";
 import type { TestPair } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
+import type { Box } from "../image/zoom.js";
 import type { FloatStorage } from "../kernels/kernel.js";
-import { checkEnsemble, type Ensemble, EnsembleRunner, toPlanes } from "../masa/ensemble.js";
+import { checkEnsemble, type Ensemble, EnsembleRunner } from "../masa/ensemble.js";
 import type { Masa, MasaInputs } from "../masa/masa.js";
+import { pictureOf, planesOf, similarityOf } from "../upscale/network.js";
 import { type BicubicScores, meanOf, NO_IMAGE, type Scores, scoreBicubic, scoreImage } from "./scores.js";
 
 /** Which test cases are used, with which reference. */
@@ -108,7 +110,8 @@ async function prepareCase(
   colours: CaseSelection["colours"],
 ): Promise<PreparedCase> {
   const pair = await readCase(layout, one, level, colours);
-  const bicubic = cropPadding(resizeBicubic(pair.lr, pair.hr.width, pair.hr.height), pair);
+  const { left, top, width, height } = partOf(pair);
+  const bicubic = cropImage(resizeBicubic(pair.lr, pair.hr.width, pair.hr.height), left, top, width, height);
   return { ...pair, name: one.name, bicubic, bicubicScores: scoreBicubic(bicubic, pair.original) };
 }
 
@@ -193,13 +196,10 @@ class Network {
   }
 
   /** No image where the result has values that are infinite or NaN. */
-  async run({ lr, ref, refDown, ...test }: PreparedCase, signal?: AbortSignal) {
-    const pictures = { lr: toPlanes(lr), ref: toPlanes(ref), refDown: toPlanes(refDown) };
-    const { sr, similarity, milliseconds } = await this.#runner.run(pictures, this.ensemble, { signal });
-    const image = sr.every(Number.isFinite)
-      ? cropPadding(fromTensor(sr, test.hr.width, test.hr.height), test)
-      : undefined;
-    return { image, similarity: mean(similarity), milliseconds };
+  async run(test: PreparedCase, signal?: AbortSignal) {
+    const { sr, similarity, milliseconds } = await this.#runner.run(planesOf(test), this.ensemble, { signal });
+    const image = pictureOf(sr, test.lr, { part: partOf(test) });
+    return { image, similarity: similarityOf(similarity), milliseconds };
   }
 
   dispose(): void {
@@ -207,15 +207,9 @@ class Network {
   }
 }
 
-/** An enlarged image without what the padding of HR added. */
-function cropPadding(image: Image, { padding, original }: Pick<TestPair, "padding" | "original">): Image {
-  return cropImage(image, padding.left, padding.top, original.width, original.height);
-}
-
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] as number;
-  return sum / values.length;
+/** Where the original lies in the padded HR. */
+function partOf({ padding: { left, top }, original: { width, height } }: TestPair): Box {
+  return { left, top, width, height };
 }
 
 /** Puts the case's name before the message of an error: which of hundreds of images was too large? */

@@ -28,11 +28,14 @@ export class OutOfGpuMemoryError extends GpuError {
     readonly neededBytes: number,
     readonly usedBytes: number,
     readonly capBytes?: number,
+    advice = capBytes === undefined
+      ? "Use a smaller batch, a smaller image or a smaller reference, or close other programs that use the GPU"
+      : "Use a smaller batch, a smaller image or a smaller reference, or raise the limit",
   ) {
     const cap = capBytes === undefined ? "" : ` of ${formatBytes(capBytes)} allowed`;
     super(
       `out of GPU memory: ${tensor} needs ${formatBytes(neededBytes)}, ${formatBytes(usedBytes)}${cap} are in use`,
-      "Use a smaller batch, a smaller image or a smaller reference, or close other programs that use the GPU",
+      advice,
     );
   }
 }

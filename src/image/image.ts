@@ -50,6 +50,29 @@ export function createImage(
   return { width, height, channels, bitDepth, data };
 }
 
+/** Throws `ImageError`, naming `name`, for what is not an image as `Image` describes it. */
+export function checkImage({ width, height, channels, bitDepth, data }: Image, name: string): void {
+  const fail = (problem: string, advice: string) => {
+    throw new ImageError(`${name}: ${problem}`, advice);
+  };
+  if (![width, height].every((side) => Number.isInteger(side) && side > 0))
+    fail(`an image cannot be ${width}×${height}`, "Give a width and a height of at least 1 pixel");
+  if (![1, 2, 3, 4].includes(channels)) fail(`an image cannot have ${channels} channels`, "Give 1, 2, 3 or 4");
+  if (bitDepth !== 8 && bitDepth !== 16) fail(`a sample cannot have ${bitDepth} bits`, "Give 8 or 16");
+  const Samples = bitDepth === 8 ? Uint8Array : Uint16Array;
+  if (!(data instanceof Samples) && !(bitDepth === 8 && data instanceof Uint8ClampedArray))
+    fail(`its samples are a ${kindOf(data)}`, `Give a ${Samples.name} at ${bitDepth} bits`);
+  if (data.length !== width * height * channels)
+    fail(
+      `it has ${data.length} samples, ${width}×${height}×${channels} are ${width * height * channels}`,
+      "Check width, height and channels",
+    );
+}
+
+function kindOf(value: unknown): string {
+  return typeof value === "object" && value !== null ? value.constructor.name : typeof value;
+}
+
 /** White: 255 or 65535. */
 export function maxValue(image: { bitDepth: BitDepth }): number {
   return image.bitDepth === 8 ? 255 : 65535;

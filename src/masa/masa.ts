@@ -3,6 +3,7 @@
  * Super-Resolution" (Lu et al., CVPR 2021), figure 2. Encode, match coarse to fine, carry the reference's features over,
  * adapt and aggregate them, and add the bicubic enlargement.
  */
+import { ArgumentError } from "../errors.js";
 import { ShapeError } from "../gpu/errors.js";
 import { bicubicResize } from "../graph/ops/bicubic.js";
 import { add, fill, mul } from "../graph/ops/pointwise.js";
@@ -79,6 +80,7 @@ export class Masa extends Module {
   /** Records the network. Throws `ShapeError` for sizes that the matching cannot cut into blocks. */
   forward({ lr, ref, refDown }: MasaInputs, options: MasaOptions = {}): MasaOutput {
     checkInputs(lr, ref, refDown);
+    checkStorage(options.storage);
     const { matching, implementation, storage = "f32", present, probe = () => {} } = options;
     /** `scope`, where most of the memory goes. */
     const large = <T>(name: string, build: () => T) => scope(name, () => storedAs(storage, build));
@@ -111,6 +113,12 @@ export class Masa extends Module {
     const sr = scope("enlarge", () => add(detail, bicubicResize(lr, [SCALE * height, SCALE * width])));
     return { sr, matches, geometry };
   }
+}
+
+/** Throws `ArgumentError` for a storage that there is not. */
+export function checkStorage(storage: FloatStorage = "f32"): void {
+  if (storage !== "f32" && storage !== "f16")
+    throw new ArgumentError(`masa: storage is ${storage}`, "Choose f32 or f16");
 }
 
 function sides({ shape }: Tensor): [number, number] {

@@ -267,7 +267,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
   "masa-rec": { help: "the official network on the L1 loss", changes: {} },
   masa: { help: "all three losses, to begin with --init masa-rec's weights", changes: { per: 1, adv: 5e-3 } },
   small: {
-    help: "16 channels, most blocks where images are small: an hour or two on a CPU; the weights that are shipped",
+    help: "16 channels, most blocks where images are small, as the shipped weights: an hour or two on a CPU",
     changes: {
       ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 6, 2, 1], size: 96, batch: 4 },
       ...{ firstWeights: "he", smooth: 0.1, chroma: CHROMA, geometryFrom: 0, orient: "together", dropReference: 0.1 },

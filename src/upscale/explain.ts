@@ -1,17 +1,20 @@
 /** Why a result is what it is: the network's matches, the reference where they bring it, and what the adaptation makes of it. */
 import type { Device } from "../gpu/device.js";
+import { GpuError } from "../gpu/errors.js";
 import { bilinearResize } from "../graph/ops/bilinear.js";
 import { meanStd } from "../graph/ops/mean_std.js";
 import { fill } from "../graph/ops/pointwise.js";
 import { compile, type Data, type PlanProgress } from "../graph/plan/plan.js";
 import { scope } from "../graph/trace/graph.js";
 import type { Tensor } from "../graph/trace/tensor.js";
-import { fromTensor, type Image, toTensor } from "../image/image.js";
+import type { Image } from "../image/image.js";
 import { SCALE } from "../image/pairs.js";
 import type { MatchGeometry } from "../masa/geometry.js";
 import type { Masa, MasaInputs } from "../masa/masa.js";
 import { extract, type Matches } from "../masa/matching.js";
-import { type Match, preparePair, type UpscaleRequest } from "./upscale.js";
+import { pictureOf, shapesOf, tensorsOf } from "./network.js";
+import { preparePair, type UpscaleRequest } from "./prepare.js";
+import { type Match, remedy } from "./run.js";
 
 /** Mean and standard deviation of every channel of three feature maps, at one of the decoder's scales. */
 export interface AdaptationStatistics {
@@ -70,9 +73,8 @@ export async function explain(
   request: UpscaleRequest,
   { layers = false, onMemory, ...watch }: ExplainOptions = {},
 ): Promise<Explanation> {
+  watch.signal?.throwIfAborted();
   const pair = preparePair(request, masa.config.blockSize);
-  const shape = ({ width, height }: Image) => [1, 3, height, width];
-  const shapes = { lr: shape(pair.lr), ref: shape(pair.ref), refDown: shape(pair.refDown) };
   let geometry: MatchGeometry | undefined;
   const shown = new Map<string, Tensor>();
   const build = (inputs: MasaInputs) => {
@@ -90,12 +92,14 @@ export async function explain(
       ...(layers && Object.fromEntries([...shown].map(([name, tensor]) => [OWN + name, tensor]))),
     };
   };
-  const plan = await compile(device, shapes, build, { ...(onMemory && { onMemory }) });
+  const plan = await compile(device, shapesOf(pair), build, { ...(onMemory && { onMemory }) });
   try {
-    const data = { lr: toTensor(pair.lr), ref: toTensor(pair.ref), refDown: toTensor(pair.refDown) };
-    const found = (await plan.run(data, watch)) as Readonly<Record<string, Data>>;
-    const picture = (name: string) =>
-      fromTensor(found[name] as Float32Array, SCALE * pair.lr.width, SCALE * pair.lr.height);
+    const found = (await plan.run(tensorsOf(pair), watch)) as Readonly<Record<string, Data>>;
+    const picture = (name: string) => {
+      const image = pictureOf(found[name] as Data, pair.lr);
+      if (image) return image;
+      throw new GpuError("the network's result has values that are infinite or NaN", remedy("f32"));
+    };
     const matches = Object.fromEntries(Object.keys(MATCH_NAMES).map((key) => [key, found[key]]));
     return {
       pair,

@@ -7,7 +7,7 @@ import { SCALE } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
 import type { Box } from "../image/zoom.js";
 import { matchedPosition, matchedScore } from "./explain.js";
-import type { Match } from "./upscale.js";
+import type { Match } from "./run.js";
 
 export type Colour = readonly [red: number, green: number, blue: number];
 

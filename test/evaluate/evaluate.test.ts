@@ -24,7 +24,7 @@ import { resizeBicubic } from "../../src/image/resize.js";
 import type { Masa } from "../../src/masa/masa.js";
 import { untrainedMasa } from "../../src/models/weights.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
-import { upscale } from "../../src/upscale/upscale.js";
+import { upscale } from "../../src/upscale/run.js";
 import { noise, put } from "../data/files.js";
 import { testDevice } from "../device.js";
 import { failure, inFolder } from "../files/golden.js";

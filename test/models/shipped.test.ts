@@ -11,7 +11,7 @@ import { masaConfig } from "../../src/masa/config.js";
 import type { Masa } from "../../src/masa/masa.js";
 import { loadMasa, SHIPPED_WEIGHTS } from "../../src/models/weights.js";
 import { PRESETS } from "../../src/train/config.js";
-import { upscale } from "../../src/upscale/upscale.js";
+import { upscale } from "../../src/upscale/run.js";
 import { testDevice } from "../device.js";
 import { uniform } from "../files/golden.js";
 

@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { readImage } from "../../src/files/images.js";
 import { loadMasa } from "../../src/models/weights.js";
-import { upscale } from "../../src/upscale/upscale.js";
+import { upscale } from "../../src/upscale/run.js";
 import { type Ended, node } from "../cli/masa.js";
 import { testDevice } from "../device.js";
 import { goldenPath } from "../files/golden.js";

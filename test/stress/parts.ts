@@ -10,7 +10,7 @@ import { untrainedMasa } from "../../src/models/weights.js";
 import { openDevice } from "../../src/platform/node.js";
 import { type StepEvent, train } from "../../src/train/run.js";
 import { upscaleBatch } from "../../src/upscale/batch/run.js";
-import { Upscaler } from "../../src/upscale/upscale.js";
+import { Upscaler } from "../../src/upscale/run.js";
 import { fillNoise } from "../files/golden.js";
 import { temporaryFiles } from "../train/runs.js";
 import { expectSame, Failure, FULL, finished, NotRun, type Setup, whenAtStep } from "./setup.js";

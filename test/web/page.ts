@@ -19,7 +19,7 @@ import { psnrY } from "../../src/image/metrics.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
 import { loadMasa } from "../../src/models/weights.js";
-import { upscale } from "../../src/upscale/upscale.js";
+import { upscale } from "../../src/upscale/run.js";
 import { caseBytes, casePath } from "../cases.js";
 import { testDevice } from "../device.js";
 import { fillNoise } from "../files/golden.js";

@@ -18,6 +18,13 @@ export const direct: Algorithm<WeightGradient> = {
   record: (recorder, gradient) => splitK(recorder, gradient, 64, sumDirectly),
 };
 
+/** For GPUs, if rows are whole vectors. */
+export const haloTile: Algorithm<WeightGradient> = {
+  id: "halo-tile",
+  valid: (_, gradient) => haloTileOf(gradient) !== undefined,
+  record: sumHaloTiles,
+};
+
 /** For GPUs. */
 export const implicitGemm: Algorithm<WeightGradient> = {
   id: "implicit-gemm",
@@ -104,6 +111,78 @@ const sumTiles: PartialSums = (recorder, gradient, partial, depth, slabs) => {
     });
   }
 };
+
+/** Most threads and bytes of a workgroup that every device allows, and workgroups that keep a large GPU busy. */
+const MOST_THREADS = 256;
+const WORKGROUP_BYTES = 16384;
+const WORKGROUPS = 128;
+
+/** How `conv2d_weight_gradient_halo_tile.wgsl` is cut into workgroups and tiles; undefined if it does not suit. */
+function haloTileOf({ x, concat, dy, dweight, window }: WeightGradient) {
+  const [O, , KH, KW] = dweight.shape as Sides;
+  const { stride, padding, dilation } = window;
+  const images = [...sourcesOf(x, concat), dy];
+  if (images.some(({ shape }) => (shape[3] as number) % 4 !== 0)) return undefined;
+  if (Math.max(KH, KW) > 4 || stride > 2 || dilation > 1) return undefined;
+  const QUADS = O <= 4 ? 1 : 2;
+  const blocks = Math.ceil(O / 64);
+  const LANES = Math.ceil(O / (4 * QUADS * blocks));
+  const C = Math.max(...sourcesOf(x, concat).map(({ shape }) => shape[1] as number));
+  const CHANNELS = Math.ceil(C / Math.ceil(C / 32));
+  const SHIFT = (4 - (padding % 4)) % 4;
+  const [, , P, Q] = dy.shape as Sides;
+  const most = Math.min(Math.floor(MOST_THREADS / (LANES * CHANNELS)), P);
+  const tiles = Array.from({ length: most }, (_, i) => i + 1).flatMap((ROWS) =>
+    [8, 16, 32].map((COLUMNS) => {
+      const threads = LANES * CHANNELS * ROWS;
+      const inputs = CHANNELS * ((ROWS - 1) * stride + KH) * ((SHIFT + (COLUMNS - 1) * stride + KW + 3) >> 2);
+      const gradients = 4 * QUADS * LANES * ROWS * (COLUMNS / 4 + 1);
+      const loads = Math.ceil(inputs / threads) + Math.ceil(gradients / threads);
+      // Instructions of a GPU for a tile, by what Mesa's compiler for AMD makes of it, for all threads of its subgroups of 64.
+      const instructions = 64 * Math.ceil(threads / 64) * (4.3 * QUADS * KH * KW * COLUMNS + 25 * loads + 35);
+      const cost = Math.ceil(P / ROWS) * Math.ceil(Q / COLUMNS) * instructions;
+      return { ROWS, COLUMNS, cost, bytes: 16 * (inputs + gradients) };
+    }),
+  );
+  const [best] = tiles.filter(({ bytes }) => bytes <= WORKGROUP_BYTES).sort((a, b) => a.cost - b.cost);
+  if (!best) return undefined;
+  const { ROWS, COLUMNS } = best;
+  return { blocks, constants: { KH, KW, STRIDE: stride, SHIFT, QUADS, LANES, CHANNELS, ROWS, COLUMNS } };
+}
+
+function sumHaloTiles(recorder: Recorder, gradient: WeightGradient): void {
+  const tile = haloTileOf(gradient);
+  if (!tile) throw new Error("the weight gradient has no halo tile");
+  const { x: input, concat, dy, dweight, window } = gradient;
+  const { blocks, constants } = tile;
+  const { ROWS, CHANNELS, SHIFT } = constants;
+  const [O, channels, KH, KW] = dweight.shape as Sides;
+  const [N, , P, Q] = dy.shape as Sides;
+  const heights = Math.ceil(P / ROWS);
+  const most = Math.floor(SLAB_BYTES / (4 * elements(dweight.shape) * ROWS));
+  const wanted = Math.ceil(WORKGROUPS / (blocks * Math.ceil(channels / CHANNELS)));
+  const depth = Math.ceil((N * heights) / Math.max(1, Math.min(wanted, most)));
+  const groups = Math.ceil((N * heights) / depth);
+  const slabs = groups * ROWS;
+  const partial = slabs === 1 ? dweight : recorder.scratch("slabs", [slabs, ...dweight.shape]);
+  let channel = 0;
+  for (const x of sourcesOf(input, concat)) {
+    const [, C, H, W] = x.shape as Sides;
+    recorder.dispatch({
+      shader: "conv2d_weight_gradient_halo_tile",
+      constants,
+      params: {
+        ...{ heights, count: N * heights, depth, C, H, W, channels, channel, O, P, Q, blocks, slabs },
+        ...{ in_row: -window.padding, in_column: -window.padding - SHIFT },
+      },
+      bindings: { x, dy, partial },
+      workgroups: [blocks * Math.ceil(C / CHANNELS), groups, 1],
+      flops: 2 * N * P * Q * O * C * KH * KW,
+    });
+    channel += C;
+  }
+  if (slabs > 1) sumColumns(recorder, partial, dweight, [1, slabs, elements(dweight.shape)]);
+}
 
 const sumBySubgroup: PartialSums = (recorder, gradient, partial, depth, slabs) => {
   const { stride, dilation } = gradient.window;

@@ -16,8 +16,8 @@ import type { Image } from "../../image/image.js";
 import { psnrY, SSIM_WINDOW, ssimY } from "../../image/metrics.js";
 import { SCALE } from "../../image/pairs.js";
 import { resizeVisible } from "../../image/transparency.js";
+import type { UpscaleResult, Upscaler } from "../run.js";
 import { reduceTo } from "../scale.js";
-import type { UpscaleResult, Upscaler } from "../upscale.js";
 import { type BatchPair, checkResults, type PairImages, readPair } from "./pairs.js";
 import { Results, type Row } from "./results.js";
 

@@ -191,7 +191,7 @@ describe("convolution variants", () => {
       [33, 5, 0, 40, 3, 2, 1],
     ] as const
   ).entries()) {
-    for (const name of ["convolve", "transpose"]) {
+    for (const name of Object.keys(directions).filter((name) => name !== "transpose" || i === 1 || i === 6)) {
       const random = new Random(`halo ${i}`);
       const window = { stride, padding, dilation: 1 };
       const [H, columns] = [random.int(k, 40), W];

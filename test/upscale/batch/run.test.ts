@@ -15,7 +15,7 @@ import { nodePlatform, openDevice } from "../../../src/platform/node.js";
 import { type BatchPair, readPair } from "../../../src/upscale/batch/pairs.js";
 import type { Row } from "../../../src/upscale/batch/results.js";
 import { type BatchOptions, divide, upscaleBatch } from "../../../src/upscale/batch/run.js";
-import { Upscaler, upscale } from "../../../src/upscale/upscale.js";
+import { Upscaler, upscale } from "../../../src/upscale/run.js";
 import { failure, fillNoise, inFolder } from "../../files/golden.js";
 
 const NETWORK = { channels: 4, encoderBlocks: [0, 0, 0], decoderBlocks: [0, 0, 0, 0, 0, 0] } as const;

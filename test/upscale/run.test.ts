@@ -1,71 +1,34 @@
 import { expect } from "chai";
 import { ArgumentError } from "../../src/errors.js";
+import type { Device } from "../../src/gpu/device.js";
+import { OutOfGpuMemoryError } from "../../src/gpu/errors.js";
 import { Profiler } from "../../src/gpu/profiler.js";
+import { GraphError } from "../../src/graph/trace/tensor.js";
 import { ImageError } from "../../src/image/errors.js";
-import { type BitDepth, type Channels, createImage, cropImage, type Image, splitAlpha } from "../../src/image/image.js";
+import { createImage, cropImage, type Image, splitAlpha } from "../../src/image/image.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { matchedPosition, matchedScore } from "../../src/upscale/explain.js";
-import { preparePair, upscale } from "../../src/upscale/upscale.js";
+import { Upscaler, upscale } from "../../src/upscale/run.js";
 import { testDevice } from "../device.js";
 import { failure } from "../files/golden.js";
-import { Random } from "../graph/ops/check.js";
 import { rejection } from "../rejection.js";
+import { picture } from "./picture.js";
 
 const SMALL = { channels: 8, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1] } as const;
 
-/** A soft random pattern: not noise, so that enlarging it is meaningful. */
-function picture(width: number, height: number, channels: Channels = 3, bitDepth: BitDepth = 8): Image {
-  const random = new Random(`${width} ${height} ${channels}`);
-  const image = createImage(Math.ceil(width / 3), Math.ceil(height / 3), channels, bitDepth);
-  for (let i = 0; i < image.data.length; i++) image.data[i] = random.int(0, bitDepth === 8 ? 255 : 65535);
-  return resizeBicubic(image, width, height);
-}
-
-describe("preparePair", () => {
-  it("pads LR to whole blocks around its centre and one reference at its end", () => {
-    const { lr, ref, refDown, window } = preparePair({ lr: picture(13, 9), refs: [picture(50, 33)] });
-    expect([lr.width, lr.height]).to.deep.equal([16, 16]);
-    expect(window).to.deep.equal({ left: 1, top: 3, width: 13, height: 9 });
-    expect([ref.width, ref.height, refDown.width, refDown.height]).to.deep.equal([64, 48, 16, 12]);
-  });
-
-  it("pads to blocks of other sizes, in multiples of 4", () => {
-    expect(preparePair({ lr: picture(13, 9), refs: [picture(50, 33)] }, 6).lr.width).to.equal(24);
-  });
-
-  it("does not see colours hidden under transparent pixels, in LR and in references", () => {
-    const hidden = (value: number) => {
-      const image = createImage(40, 36, 4, 8);
-      for (let i = 0; i < 40 * 36; i++) {
-        const shown = i % 40 > 17;
-        image.data.set(shown ? [i % 256, 7, 200, 1 + (i % 255)] : [value, value, value, 0], 4 * i);
-      }
-      return image;
-    };
-    expect(preparePair({ lr: hidden(0), refs: [hidden(0)] })).to.deep.equal(
-      preparePair({ lr: hidden(255), refs: [hidden(90)] }),
-    );
-  });
-
-  it("stacks several references of different sizes and depths", () => {
-    const { ref } = preparePair({ lr: picture(8, 8), refs: [picture(50, 33), picture(20, 70, 1, 16)] });
-    expect([ref.width, ref.height, ref.bitDepth, ref.channels]).to.deep.equal([64, 160, 16, 3]);
-  });
-
-  it("wants a reference", () => {
-    expect(() => preparePair({ lr: picture(8, 8), refs: [] })).to.throw(ImageError, "no reference");
-  });
-});
-
 describe("upscale", () => {
   const enlarge = async (lr: Image, refs = [picture(40, 40)], signal?: AbortSignal) => {
+    const { matched: _, match: __, ...result } = await matching(lr, refs, signal);
+    return result;
+  };
+  const matching = async (lr: Image, refs = [picture(40, 40)], signal?: AbortSignal) => {
     const device = await testDevice();
     const masa = new Masa(SMALL);
     await masa.parameters.allocate(device, 1);
     try {
-      return await upscale(device, masa, { lr, refs }, signal ? { signal } : {});
+      return await upscale(device, masa, { lr, refs }, { matches: true, ...(signal && { signal }) });
     } finally {
       masa.parameters.dispose();
     }
@@ -117,9 +80,15 @@ describe("upscale", () => {
     };
     // Sides that need no padding, which would be on other sides of flipped images.
     const [lr, ref] = [picture(16, 8), picture(48, 32)];
-    const single = await upscale(device, masa, { lr, refs: [ref] });
+    const matches = true;
+    const single = await upscale(device, masa, { lr, refs: [ref] }, { matches });
     for (const ensemble of [4, 8] as const) {
-      const { image, match, matched, similarity } = await upscale(device, masa, { lr, refs: [ref] }, { ensemble });
+      const { image, match, matched, similarity } = await upscale(
+        device,
+        masa,
+        { lr, refs: [ref] },
+        { ensemble, matches },
+      );
       const turned = await upscale(device, masa, { lr: flipped(lr), refs: [flipped(ref)] }, { ensemble });
       expect(image.data).not.to.deep.equal(single.image.data);
       for (const [i, value] of flipped(turned.image).data.entries())
@@ -140,7 +109,7 @@ describe("upscale", () => {
     await failure(
       () => upscale(device, masa, request, { ensemble: 4, profiler }),
       ArgumentError,
-      /Leave out ensemble or profiler/,
+      /Omit ensemble or profiler/,
     );
     const ensemble = 3 as 4;
     await failure(() => upscale(device, masa, request, { ensemble }), ArgumentError, /cannot have 3 orientations/);
@@ -149,7 +118,7 @@ describe("upscale", () => {
 
   it("shows the reference where it was matched", async () => {
     const ref = picture(64, 64);
-    const { matched } = await enlarge(resizeBicubic(ref, 16, 16), [ref]);
+    const { matched } = await matching(resizeBicubic(ref, 16, 16), [ref]);
     const distance = (other: Image) =>
       [...matched.data].reduce((sum, value, i) => sum + Math.abs(value - (other.data[i] as number)), 0);
     const other = picture(65, 64);
@@ -161,7 +130,7 @@ describe("upscale", () => {
   it("tells where each pixel was found", async () => {
     const ref = picture(64, 64);
     // The reference at a quarter of its size: nothing resembles a pixel more than the pixel itself.
-    const { match, blocks, similarity } = await enlarge(resizeBicubic(ref, 16, 16), [ref]);
+    const { match, blocks, similarity } = await matching(resizeBicubic(ref, 16, 16), [ref]);
     expect(match.matches.coarseIndex.length).to.equal(blocks).and.to.equal(4);
     const pixels = Array.from({ length: 256 }, (_, i) => [i % 16, Math.floor(i / 16)] as const);
     const scores = pixels.map(([x, y]) => matchedScore(match, x, y));
@@ -193,10 +162,117 @@ describe("upscale", () => {
     device.dispose();
   });
 
+  it("computes the same image and similarity without matches, in less memory", async () => {
+    const device = await testDevice();
+    const masa = new Masa(SMALL);
+    await masa.parameters.allocate(device, 1);
+    const told: number[] = [];
+    const request = { lr: picture(24, 16), refs: [picture(50, 33)] };
+    const onMemory = (bytes: number) => void told.push(bytes);
+    const plain = await upscale(device, masa, request, { onMemory });
+    const { matched, match, ...shown } = await upscale(device, masa, request, { matches: true, onMemory });
+    masa.parameters.dispose();
+    expect(plain).to.deep.equal(shown);
+    expect([matched.width, match.matches.fineIndex.length]).to.deep.equal([96, 24 * 16]);
+    expect(told[0]).to.be.below(told[1] as number);
+  });
+
+  it("refuses what is not an image, and an unknown storage, by name", async () => {
+    const device = await testDevice();
+    const masa = new Masa(SMALL);
+    const good = picture(8, 8);
+    const refuses = async (changes: object, message: string) => {
+      for (const [request, name] of [
+        [{ lr: { ...good, ...changes }, refs: [good] }, "lr"],
+        [{ lr: good, refs: [good, { ...good, ...changes }] }, "refs[1]"],
+      ] as const) {
+        const error = await rejection(upscale(device, masa, request as never));
+        expect(error).to.be.instanceOf(ImageError);
+        expect(error.message).to.contain(`${name}: ${message}`);
+      }
+    };
+    await refuses({ data: new Uint8Array(5) }, "it has 5 samples, 8×8×3 are 192");
+    await refuses({ channels: 5 }, "an image cannot have 5 channels");
+    await refuses({ width: 1.5 }, "an image cannot be 1.5×8");
+    await refuses({ data: new Uint16Array(192) }, "its samples are a Uint16Array. Give a Uint8Array at 8 bits");
+    await refuses({ bitDepth: 12 }, "a sample cannot have 12 bits");
+    await refuses({ data: undefined }, "its samples are a undefined");
+    const storage = "f8" as "f16";
+    const error = await rejection(upscale(device, masa, { lr: good, refs: [good] }, { storage }));
+    expect(error).to.be.instanceOf(ArgumentError);
+    expect(error.message).to.contain("storage is f8. Choose f32 or f16");
+  });
+
   it("stops when told, and keeps no GPU memory", async () => {
     const before = (await testDevice()).memory().bytes;
     const reason = new Error("enough");
     expect(await rejection(enlarge(picture(8, 8), undefined, AbortSignal.abort(reason)))).to.equal(reason);
     expect((await testDevice()).memory().bytes).to.equal(before);
+  });
+
+  it("refuses what exceeds the memory limit before it compiles, with sizes that fit", async () => {
+    const quiet = { ...nodePlatform, warn: () => {} };
+    const memoryLimit = 2_000_000;
+    using device = await openDevice({ memoryLimit }, quiet);
+    const masa = new Masa(SMALL);
+    await masa.parameters.allocate(device);
+    const limited = { lr: picture(96, 64), refs: [picture(128, 96)] };
+    const error = await rejection(upscale(device, masa, limited));
+    expect(error).to.be.instanceOf(OutOfGpuMemoryError);
+    expect(error.message).to.match(/the plan needs [\d.]+ MiB, [\d.]+ KiB of 1\.9 MiB allowed are in use/);
+    expect(device.memory().peakBytes, "only the weights were taken").to.equal(masa.parameters.bytes);
+    const [, ...sizes] = /An image of (\d+)×(\d+) with references of (\d+)×(\d+)/.exec(error.message) ?? [];
+    const [width, height, refWidth, refHeight] = sizes.map(Number) as [number, number, number, number];
+    const { image } = await upscale(device, masa, { lr: picture(width, height), refs: [picture(refWidth, refHeight)] });
+    expect(image.width).to.equal(4 * width);
+  });
+});
+
+describe("Upscaler", () => {
+  const request = { lr: picture(16, 16), refs: [picture(40, 40)] };
+  let device: Device;
+  let masa: Masa;
+  before(async () => {
+    device = await testDevice();
+    masa = new Masa(SMALL);
+    await masa.parameters.allocate(device, 1);
+  });
+  after(() => masa.parameters.dispose());
+
+  it("serves calls at the same time in turn, with one plan for equal sizes", async () => {
+    const before = device.memory().bytes;
+    const told: number[] = [];
+    const upscaler = new Upscaler(device, masa);
+    const onMemory = (bytes: number) => void told.push(bytes);
+    const all = await Promise.all([1, 2, 3].map(() => upscaler.upscale(request, { onMemory })));
+    expect(told).to.have.length(1);
+    expect(device.memory().bytes - before).to.equal(told[0]);
+    for (const result of all) expect(result).to.deep.equal(all[0]);
+    upscaler.dispose();
+    expect(device.memory().bytes).to.equal(before);
+  });
+
+  it("says that it was disposed, during a call and after", async () => {
+    const before = device.memory().bytes;
+    const upscaler = new Upscaler(device, masa);
+    await upscaler.upscale(request);
+    const onProgress = () => upscaler.dispose();
+    const during = await rejection(upscaler.upscale(request, { onProgress }));
+    const after = await rejection(upscaler.upscale(request));
+    for (const error of [during, after]) {
+      expect(error).to.be.instanceOf(GraphError);
+      expect(error.message).to.contain("was disposed");
+    }
+    expect(device.memory().bytes).to.equal(before);
+  });
+
+  it("compiles nothing for a signal that has been aborted", async () => {
+    const upscaler = new Upscaler(device, masa);
+    const told: number[] = [];
+    const signal = AbortSignal.abort(new Error("enough"));
+    const error = await rejection(upscaler.upscale(request, { signal, onMemory: (bytes) => told.push(bytes) }));
+    expect(error.message).to.equal("enough");
+    expect(told).to.deep.equal([]);
+    upscaler.dispose();
   });
 });
