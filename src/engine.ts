@@ -27,6 +27,7 @@ export {
 } from "./gpu/errors.js";
 export { type Interval, type Phase, type ProfiledDispatch, Profiler, type Total } from "./gpu/profiler.js";
 export * from "./graph/ops/index.js";
+export { type Computed, compute, type Values } from "./graph/plan/compute.js";
 export {
   compile,
   type Data,
@@ -97,6 +98,13 @@ export type { Implementation, Matching } from "./masa/matching.js";
 export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
 export { type AccumulationOptions, GradientAccumulator } from "./nn/accumulation.js";
 export { Adam, type AdamOptions, type AdamStepOptions } from "./nn/adam.js";
+export {
+  type CheckInput,
+  type CheckOptions,
+  checkGradients,
+  type GradientCheck,
+  GradientError,
+} from "./nn/check_gradients.js";
 export { Ema, type EmaOptions } from "./nn/ema.js";
 export {
   BatchNorm2d,

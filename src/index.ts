@@ -47,6 +47,7 @@ export {
   type TrainerConfig,
   trainConfig,
 } from "./train/config.js";
+export type { Objective, ObjectiveImages } from "./train/custom_objective.js";
 export { readMetrics } from "./train/log/metrics.js";
 export { type NetworkName, Networks } from "./train/networks.js";
 export {

@@ -9,8 +9,9 @@ import type { Device } from "../gpu/device.js";
 import { currentChoices } from "../kernels/variants.js";
 import { Checkpoints, type FoundCheckpoint } from "../models/checkpoint.js";
 import { type TrainConfig, trainConfig } from "./config.js";
+import type { StepEvent } from "./events.js";
 import { METRICS, RunLog } from "./log/run_log.js";
-import type { StepEvent, TrainOptions } from "./run.js";
+import type { TrainOptions } from "./run.js";
 import type { Trainer } from "./trainer.js";
 import { SAMPLES, validate } from "./validate.js";
 
@@ -36,6 +37,8 @@ export interface RunState {
   /** Of the names of the pairs, in their order. */
   readonly pairs: string;
   readonly adapter: string;
+  /** Names of the losses; early checkpoints have none. */
+  readonly losses?: readonly string[];
   /** The variants of kernels that the step takes, by the key of the choice; early checkpoints have none. */
   readonly choices?: Readonly<Record<string, string>>;
 }

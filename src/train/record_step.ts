@@ -11,6 +11,7 @@ import type { GradientAccumulator } from "../nn/accumulation.js";
 import { Adam } from "../nn/adam.js";
 import { Ema } from "../nn/ema.js";
 import type { TrainerConfig } from "./config.js";
+import type { NamedObjective } from "./custom_objective.js";
 import type { Networks } from "./networks.js";
 import { discriminatorLoss, GENERATOR_LOSSES, generatorLoss, type Losses } from "./objective.js";
 
@@ -20,8 +21,8 @@ export interface StepInputs extends MasaInputs, Pick<MasaOptions, "coarseIndex" 
   readonly hr: Tensor;
 }
 
-/** What the recorded step depends on, besides networks and optimisers. */
-export type StepConfig = Pick<
+/** What the recorded step depends on, besides networks and optimisers. An `objective` replaces the configured losses. */
+export type StepConfig = { readonly objective?: NamedObjective | undefined } & Pick<
   TrainerConfig,
   "rec" | "smooth" | "chroma" | "per" | "adv" | "betas" | "discriminatorBetas" | "clip" | "average"
 >;
@@ -45,6 +46,7 @@ export interface RecordedStep {
 /** The losses that a network minimises or reports, by the names that logs and messages use. */
 export function lossNames(name: TrainedName, config: StepConfig): string[] {
   if (name === "discriminator") return ["dis"];
+  if (config.objective) return [...config.objective.names];
   return [...GENERATOR_LOSSES.filter((loss) => config[loss] > 0), "total"];
 }
 
@@ -109,7 +111,7 @@ export function recordStep(
     losses = recorded.losses;
     logits.push(...recorded.logits);
   }
-  const recorded = recordGenerator(networks, optimisers, config, sr, inputs.hr);
+  const recorded = recordGenerator(networks, optimisers, config, sr, inputs);
   updateGenerator(optimisers, config, recorded.gradients, recorded.losses, gate);
   gradients.generator = recorded.gradients;
   losses = { ...losses, ...recorded.losses };
@@ -132,7 +134,7 @@ export function recordGradients(
   const forward = () => recordForward(networks, inputs);
   const { gradients, losses } =
     name === "generator"
-      ? recordGenerator(networks, optimisers, config, forward(), inputs.hr)
+      ? recordGenerator(networks, optimisers, config, forward(), inputs)
       : recordDiscriminator(networks, optimisers, noGrad(forward), inputs.hr);
   sums.add(gradients, losses);
 }
@@ -165,8 +167,17 @@ function recordDiscriminator({ discriminator }: Networks, optimisers: Optimisers
   return { losses: { dis: loss }, logits, gradients: backward(loss, optimisers.discriminator) };
 }
 
-function recordGenerator(networks: Networks, { generator }: Optimisers, config: StepConfig, sr: Tensor, hr: Tensor) {
-  const { losses, logits, features } = generatorLoss(sr, hr, config, networks);
+function recordGenerator(
+  networks: Networks,
+  { generator }: Optimisers,
+  config: StepConfig,
+  sr: Tensor,
+  { hr, lr, ref }: StepInputs,
+) {
+  const { objective } = config;
+  const { losses, logits, features } = objective
+    ? { losses: objective.record({ sr, hr, lr, ref }), logits: [], features: undefined }
+    : generatorLoss(sr, hr, config, networks);
   return { losses, logits, features, gradients: backward(losses.total as Tensor, generator) };
 }
 

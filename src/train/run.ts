@@ -10,10 +10,8 @@
  */
 
 import { type Augmentation, NO_AUGMENTATION } from "../data/augment.js";
-import type { CheckOptions } from "../data/check.js";
 import { type Batch, Loader } from "../data/loader.js";
 import { type PreparedCase, prepareCases } from "../evaluate/evaluate.js";
-import type { Scores } from "../evaluate/scores.js";
 import { CheckpointError } from "../files/errors.js";
 import type { Device } from "../gpu/device.js";
 import { formatBytes } from "../gpu/errors.js";
@@ -21,55 +19,18 @@ import type { Profiler } from "../gpu/profiler.js";
 import { readVgg } from "../models/vgg_weights.js";
 import { readMasa } from "../models/weights.js";
 import { ConfigError, resumedConfig, type TrainChanges, type TrainConfig, trainConfig } from "./config.js";
+import type { Objective } from "./custom_objective.js";
 import { fingerprint, readTrainingSet, type TrainingSet } from "./dataset.js";
+import type { StepEvent, TrainEvents } from "./events.js";
 import { type Best, findRun, RunFolder, type RunState, savedState } from "./folder.js";
 import { codeIdentity, compareParameters, type SharedCheckpoint, shareCheckpoint } from "./identity.js";
 import { Networks } from "./networks.js";
 import { learningRate } from "./schedule.js";
-import type { StepResult } from "./step.js";
 import { SOLO, type Team } from "./team.js";
 import { Trainer, TrainingError } from "./trainer.js";
 
+export type { StepEvent, TrainEvents, ValidationEvent } from "./events.js";
 export type { Best } from "./folder.js";
-
-/** What a run has come to after a step. */
-export interface StepEvent extends StepResult {
-  /** Steps made, of `steps` in all; epochs begun, from 1. */
-  readonly step: number;
-  readonly steps: number;
-  readonly epoch: number;
-  readonly lr: number;
-  /** Of the step with the preparation of its data. */
-  readonly milliseconds: number;
-  readonly imagesPerSecond: number;
-  /** GPU memory in use. */
-  readonly gpuBytes: number;
-}
-
-/** What a validation found. */
-export interface ValidationEvent {
-  readonly step: number;
-  readonly mean: Scores;
-  readonly best: boolean;
-  /** The sheet of samples; none where the network gave no numbers. */
-  readonly sheet: string | undefined;
-}
-
-/** What a run tells as it goes on. */
-export interface TrainEvents {
-  /** After each step. */
-  readonly onStep?: ((event: StepEvent) => void) | undefined;
-  /** An epoch, counted from 1, is done. */
-  readonly onEpoch?: ((epoch: number) => void) | undefined;
-  /** After each validation. */
-  readonly onValidation?: ((event: ValidationEvent) => void) | undefined;
-  /** A checkpoint of this step is written. */
-  readonly onCheckpoint?: ((path: string, step: number) => void) | undefined;
-  /** What is being done before the first step, and what is worth knowing. */
-  readonly onMessage?: ((text: string) => void) | undefined;
-  /** `done` of `total` files are checked, before the first step. */
-  readonly onCheck?: CheckOptions["onProgress"];
-}
 
 /** What a run is told. */
 export interface TrainOptions extends TrainEvents {
@@ -83,6 +44,8 @@ export interface TrainOptions extends TrainEvents {
   readonly signal?: AbortSignal | undefined;
   /** The processes of a data-parallel run; default this one alone. Only the one of rank 0 reads and writes `out`. */
   readonly team?: Team | undefined;
+  /** Losses in place of the configured ones; a run that resumes is given them again. */
+  readonly objective?: Objective | undefined;
   /** Asked before each step for what profiles it. */
   readonly profiler?: (() => Promise<Profiler | undefined>) | undefined;
 }
@@ -209,15 +172,24 @@ class Run {
 
   static async open(device: Device, options: TrainOptions, start: Start): Promise<Run> {
     const { config, data, cases, networks, found, saved } = start;
-    const { signal, team = SOLO } = options;
+    const { signal, team = SOLO, objective, out } = options;
     const { batch, seed, size, workers } = config;
     const loader = new Loader(data.pairs, { batch, seed, size, share: team, ...(workers !== null && { workers }) });
     let trainer: Trainer | undefined;
     try {
       // What the run began with comes before what was found to be faster since.
       const choices = new Map(await team.share([...device.choices, ...Object.entries(saved?.choices ?? {})]));
-      trainer = await team.together(() => Trainer.create(device, networks, config, loader.shapes, { choices, team }));
-      await team.compare({ "kernel variants": JSON.stringify([...trainer.choices].sort()) });
+      const wanted = { choices, team, objective };
+      trainer = await team.together(() => Trainer.create(device, networks, config, loader.shapes, wanted));
+      await team.compare({
+        "kernel variants": JSON.stringify([...trainer.choices].sort()),
+        "names of the losses": trainer.losses.join(),
+      });
+      if (saved?.losses && saved.losses.join() !== trainer.losses.join())
+        throw new CheckpointError(
+          `the run in ${out} minimises ${saved.losses.join(", ")}, not ${trainer.losses.join(", ")}`,
+          "Pass the objective that it was started with",
+        );
       if (saved && found) trainer.restore(found.checkpoint.tensors, saved.updates, found.path);
       options.onMessage?.(describe(networks, device));
       signal?.throwIfAborted();
@@ -339,9 +311,9 @@ class Run {
 
   async #save(best: boolean): Promise<void> {
     const { config, data } = this.start;
-    const { updates, choices } = this.trainer;
+    const { updates, choices, losses } = this.trainer;
     const state = {
-      ...{ config, step: this.#step, updates, skipped: this.#skipped, skippedInRow: this.#skippedInRow },
+      ...{ config, step: this.#step, updates, skipped: this.#skipped, skippedInRow: this.#skippedInRow, losses },
       ...{ pairs: data.hash, adapter: this.device.info.name, choices: Object.fromEntries(choices) },
     };
     await this.folder?.save(this.trainer, state, best);

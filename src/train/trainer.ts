@@ -4,6 +4,7 @@
  */
 
 import type { Tensors } from "../data/tasks.js";
+import { ArgumentError } from "../errors.js";
 import type { FileTensor } from "../formats/tensor.js";
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
@@ -14,6 +15,7 @@ import type { Tensor } from "../graph/trace/tensor.js";
 import type { Shape } from "../kernels/kernel.js";
 import type { Masa } from "../masa/masa.js";
 import type { TrainerConfig } from "./config.js";
+import { type NamedObjective, namedObjective, type Objective } from "./custom_objective.js";
 import type { Networks } from "./networks.js";
 import {
   lossNames,
@@ -21,6 +23,7 @@ import {
   recordGradients,
   recordStep,
   recordUpdate,
+  type StepConfig,
   type StepInputs,
   type TrainedName,
 } from "./record_step.js";
@@ -39,6 +42,8 @@ export interface TrainerOptions {
   readonly choices?: ReadonlyMap<string, string> | undefined;
   /** The processes that share every batch: `shapes` and the data of a step are this one's part. Default this one alone. */
   readonly team?: Team | undefined;
+  /** Replaces the configured losses. Needs `per` and `adv` to be 0. */
+  readonly objective?: Objective | undefined;
 }
 
 /** Shapes of a batch. */
@@ -63,6 +68,11 @@ type StepPlans =
 
 /** One training step after another on the GPU; `train` makes a run with files of it. */
 export class Trainer {
+  /** Micro-batches of this process's part of a batch. */
+  readonly #microBatches: number;
+  /** Shapes of a micro-batch. */
+  readonly #shapes: BatchShapes;
+  readonly #step: StepConfig;
   readonly #optimisers: Optimisers;
   readonly #plans: StepPlans;
 
@@ -73,8 +83,12 @@ export class Trainer {
     shapes: BatchShapes,
     options: TrainerOptions,
   ) {
-    this.#optimisers = new Optimisers(networks, config);
-    this.#plans = this.#plan(shapes, options);
+    const { team = SOLO } = options;
+    this.#microBatches = config.batch / (config.microBatch ?? config.batch) / team.size;
+    this.#shapes = this.#divided(shapes);
+    this.#step = { ...config, objective: this.#objective(options.objective) };
+    this.#optimisers = new Optimisers(networks, this.#step);
+    this.#plans = this.#plan(options);
   }
 
   /**
@@ -144,23 +158,38 @@ export class Trainer {
     return { generator: generator.steps, discriminator: discriminator?.steps ?? 0 };
   }
 
-  #plan(shapes: BatchShapes, { choices, team = SOLO }: TrainerOptions): StepPlans {
-    const { device, networks, config } = this;
-    const optimisers = this.#optimisers;
-    const all = config.batch / (config.microBatch ?? config.batch);
-    const microBatches = all / team.size;
-    const part = (shape: Shape) => [(shape[0] as number) / microBatches, ...shape.slice(1)];
-    const images = {
-      ...{ lr: part(shapes.lr), ref: part(shapes.ref), refDown: part(shapes.refDown), hr: part(shapes.hr) },
-      ...(config.dropReference > 0 && { present: part([shapes.lr[0] as number, 1, 1, 1]) }),
-    };
-    const imagePlan = (build: (inputs: StepInputs) => Readonly<Record<string, Tensor>>) =>
-      plan(
-        device,
-        images as Record<keyof StepData, Shape>,
-        (inputs) => checkpointing(config.recompute, () => build(inputs)),
-        { choices },
+  #divided(shapes: BatchShapes): BatchShapes {
+    const part = (shape: Shape) => [(shape[0] as number) / this.#microBatches, ...shape.slice(1)];
+    return { lr: part(shapes.lr), ref: part(shapes.ref), refDown: part(shapes.refDown), hr: part(shapes.hr) };
+  }
+
+  #objective(objective: Objective | undefined): NamedObjective | undefined {
+    const { per, adv } = this.config;
+    if (objective && (per > 0 || adv > 0))
+      throw new ArgumentError(
+        `an objective is given, and per is ${per}, adv is ${adv}`,
+        "Set both to 0: the objective replaces the configured losses",
       );
+    return objective && namedObjective(objective, this.#shapes);
+  }
+
+  /** The losses of a step, in the order of logs. */
+  get losses(): readonly string[] {
+    const { discriminator } = this.networks;
+    return [...lossNames("generator", this.#step), ...(discriminator ? lossNames("discriminator", this.#step) : [])];
+  }
+
+  #plan({ choices, team = SOLO }: TrainerOptions): StepPlans {
+    const { device, networks } = this;
+    const [optimisers, config, microBatches] = [this.#optimisers, this.#step, this.#microBatches];
+    const { dropReference, recompute } = this.config;
+    const all = microBatches * team.size;
+    const present = [this.#shapes.lr[0] as number, 1, 1, 1];
+    const images = { ...this.#shapes, ...(dropReference > 0 && { present }) };
+    const imagePlan = (build: (inputs: StepInputs) => Readonly<Record<string, Tensor>>) =>
+      plan(device, images as Record<keyof StepData, Shape>, (inputs) => checkpointing(recompute, () => build(inputs)), {
+        choices,
+      });
     if (all === 1)
       return {
         kind: "whole",
@@ -194,12 +223,8 @@ export class Trainer {
     let skipped: string | undefined;
     for (const [name, optimiser] of Object.entries({ discriminator, generator }))
       if (optimiser && !optimiser.updated) skipped ??= (await optimiser.fault()) ?? `the ${name}'s update`;
-    const names = [
-      ...lossNames("generator", this.config),
-      ...(discriminator ? lossNames("discriminator", this.config) : []),
-    ];
     return {
-      losses: Object.fromEntries(names.map((name) => [name, found[name]?.[0] as number])),
+      losses: Object.fromEntries(this.losses.map((name) => [name, found[name]?.[0] as number])),
       gradientNorm: generator.gradientNorm,
       skipped,
     };
