@@ -1,9 +1,11 @@
 /**
- * What the normalisations share: statistics over the planes H × W of a tensor [N, C, H, W]. Planes are cut into pieces
- * (`rows.ts`); a second dispatch combines the pieces of a group, in a fixed order.
+ * What the normalisations share: statistics over the planes H × W of a tensor [N, C, H, W]. Planes are cut into blocks
+ * (moments) or pieces (sums, `rows.ts`); a second dispatch combines the parts of a group, in a fixed order.
  */
 import {
+  FLAT_WORKGROUP,
   flatGrid,
+  HALF,
   nchw,
   type Operand,
   type Operands,
@@ -36,39 +38,79 @@ function grouping([N = 1, C = 1]: Shape, group: Group) {
   return group === "plane" ? { batches: 1, groups: N * C } : { batches: N, groups: C };
 }
 
-/**
- * mean and `spread` of every group: the biased variance (`VARIANCE`), or the root of the unbiased one (`STD`), which
- * needs at least two elements a group.
- */
-export function moments(
+/** Rows and columns of a block whose moments are taken together. */
+export const BLOCK = 16;
+
+/** What the statistics of planes are made of: their divisor, and whether the root is taken. */
+export type Spread = "VARIANCE" | "STD";
+
+/** The moments of the 16×16 blocks of x's planes: [N, C, ⌈H/16⌉, ⌈W/16⌉] each. */
+export function blockMoments(
   recorder: Recorder,
-  x: Operand,
-  { mean, spread }: Operands<"mean" | "spread">,
-  group: Group,
-  kind: "VARIANCE" | "STD",
+  { x }: Operands<"x">,
+  { mean, deviation }: Operands<"mean" | "deviation">,
 ): void {
   const [N, C, H, W] = nchw(x);
-  const planes = N * C;
-  const { constants, params, workgroups } = shareRows(recorder, "moments", planes, H * W);
-  const { length, pieces, piece } = params;
-  const { batches, groups } = grouping(x.shape, group);
-  const part_mean = recorder.scratch("means of pieces", [planes, pieces]);
-  const part_deviation = recorder.scratch("deviations of pieces", [planes, pieces]);
+  const [, , rows, columns] = nchw(mean);
+  const { software } = recorder.machine;
+  const variant = recorder.choose(
+    `moments ${N * C}×[${H},${W}]`,
+    software ? (["alone", "team"] as const) : (["team", "alone"] as const),
+  );
+  const team = variant === "team" ? FLAT_WORKGROUP : 1;
+  const blocks = N * C * rows * columns;
   recorder.dispatch({
-    shader: "plane_moments",
-    constants,
-    params: { planes, ...params },
-    bindings: { x, mean: part_mean, deviation: part_deviation },
-    workgroups,
+    shader: "block_moments",
+    constants: { TEAM: team, ACROSS: variant === "team" ? 4 : 1, ...vectors(W) },
+    params: { planes: N * C, H, W, rows, columns, half: HALF },
+    bindings: { x, mean, deviation },
+    workgroups: rowOfGroups(Math.ceil((blocks * team) / FLAT_WORKGROUP)),
   });
-  const count = batches * length;
+}
+
+/**
+ * mean and `spread` of every group of planes of `shape` from the moments of their blocks: the biased variance (`VARIANCE`),
+ * or the root of the unbiased one (`STD`), which needs at least two elements per group.
+ */
+export function combineMoments(
+  recorder: Recorder,
+  { part_mean, part_deviation }: Operands<"part_mean" | "part_deviation">,
+  { mean, spread }: Operands<"mean" | "spread">,
+  shape: Shape,
+  group: Group,
+  kind: Spread,
+): void {
+  const [, , H = 1, W = 1] = shape;
+  const [, , rows, columns] = nchw(part_mean);
+  const { batches, groups } = grouping(shape, group);
+  const count = batches * H * W;
   recorder.dispatch({
-    shader: "plane_moments_combine",
+    shader: "block_moments_combine",
     constants: { ROOT: kind === "STD" },
-    params: { batches, groups, length, pieces, piece, divisor: kind === "STD" ? count - 1 : count },
+    params: { batches, groups, H, W, rows, columns, divisor: kind === "STD" ? count - 1 : count },
     bindings: { part_mean, part_deviation, mean, spread },
     workgroups: flatGrid(groups),
   });
+}
+
+/** `blockMoments` and `combineMoments` of x. */
+export function moments(
+  recorder: Recorder,
+  x: Operand,
+  statistics: Operands<"mean" | "spread">,
+  group: Group,
+  kind: Spread,
+): void {
+  const shape = blocksOf(x.shape);
+  const part_mean = recorder.scratch("means of blocks", shape);
+  const part_deviation = recorder.scratch("deviations of blocks", shape);
+  blockMoments(recorder, { x }, { mean: part_mean, deviation: part_deviation });
+  combineMoments(recorder, { part_mean, part_deviation }, statistics, x.shape, group, kind);
+}
+
+/** The shape of the moments of the blocks of planes [N, C, H, W]. */
+export function blocksOf([N = 1, C = 1, H = 1, W = 1]: Shape): Shape {
+  return [N, C, Math.ceil(H / BLOCK), Math.ceil(W / BLOCK)];
 }
 
 /** Operands of a normalisation's gradient. */
