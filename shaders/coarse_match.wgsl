@@ -14,6 +14,7 @@ const LOWEST = -3.4e38;
 
 struct Params {
   C: u32, Hr: i32, Wr: i32, Q: u32,
+  top: u32, bottom: u32,      // rows [top, bottom) are searched
   dilations: i32, taps: u32,  // COUNT and 9; not constants, which compilers would unroll at great length
 }
 
@@ -35,7 +36,8 @@ fn main(
 ) {
   let n = group.z;
   let plane = u32(params.Hr * params.Wr);
-  let position = group.x * 256u + thread + vec4u(0u, 64u, 128u, 192u);
+  let end = params.bottom * u32(params.Wr);
+  let position = params.top * u32(params.Wr) + group.x * 256u + thread + vec4u(0u, 64u, 128u, 192u);
   let y = vec4i(position / u32(params.Wr));
   let x = vec4i(position % u32(params.Wr));
   // a … d: the scores of query 0 … 3 of the four.
@@ -86,10 +88,10 @@ fn main(
 
   // The best of the thread's four positions, for the four queries at once; positions ascend, so the first of equals stays.
   var best = vec4f(LOWEST);
-  var which = vec4u(min(position.x, plane - 1u));
+  var which = vec4u(min(position.x, end - 1u));
   let rows = transpose(mat4x4f(a, b, c, d));
   for (var j = 0u; j < 4u; j++) {
-    let better = (rows[j] > best) & vec4<bool>(position[j] < plane);
+    let better = (rows[j] > best) & vec4<bool>(position[j] < end);
     best = select(best, rows[j], better);
     which = select(which, vec4u(position[j]), better);
   }

@@ -22,6 +22,7 @@ const LOWEST = -3.4e38;
 struct Params {
   groups: u32,  // ⌈C/4⌉
   Hr: u32, Wr: u32,
+  top: u32, bottom: u32,  // rows [top, bottom) are searched
   strips: u32,         // in a row
   rows: u32, columns: u32, left: u32,  // of quads, and columns before the map
   Q: u32,
@@ -91,7 +92,7 @@ fn main(
 ) {
   let n = group.z;
   let strip = group.x * 8u + thread;
-  let y = min(strip / params.strips, params.Hr - 1u);
+  let y = min(params.top + strip / params.strips, params.bottom - 1u);
   let column = strip % params.strips * PIXELS;
   var scores: Scores;
   var query = (n * groups.y + group.y) * params.dilations * 3u * params.groups * 48u + lane % 8u;
@@ -143,7 +144,7 @@ fn main(
   // Thread t keeps the best of the workgroup for queries t and t + 8.
   var top: array<f32, 2>;
   var top_at: array<u32, 2>;
-  let length = select(0u, params.Wr - column, strip / params.strips < params.Hr);
+  let length = select(0u, params.Wr - column, params.top + strip / params.strips < params.bottom);
   for (var q = 0u; q < 16u; q++) {
     var best = LOWEST;
     var which = 0u;

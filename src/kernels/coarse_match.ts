@@ -10,6 +10,8 @@ import { patchSquares } from "./shared/patch_squares.js";
 export interface CoarseMatchAttributes {
   readonly blocks: readonly [number, number];
   readonly dilations: readonly number[];
+  /** Rows of ref [start, end) whose positions are searched; default all. */
+  readonly rows?: readonly [number, number] | undefined;
 }
 
 /** Queries that one workgroup scores. */
@@ -26,7 +28,7 @@ export function coarseMatch(
   recorder: Recorder,
   { lr, ref }: Operands<"lr" | "ref">,
   { index, score }: Operands<"index" | "score">,
-  { blocks, dilations }: CoarseMatchAttributes,
+  { blocks, dilations, rows = [0, nchw(ref)[2]] }: CoarseMatchAttributes,
 ): void {
   const [N, C, H, W] = nchw(lr);
   const [py, px] = blocks;
@@ -46,8 +48,14 @@ export function coarseMatch(
     bindings: { lr, squares: patchSquares(recorder, lr), queries },
     workgroups: flatGrid(count),
   });
-  const flops = 2 * elements(index.shape) * (elements(ref.shape) / N) * TAPS * dilations.length;
-  const search = { ref, queries, dilations, flops };
+  const flops =
+    2 *
+    elements(index.shape) *
+    (elements(ref.shape) / N / nchw(ref)[2]) *
+    (rows[1] - rows[0]) *
+    TAPS *
+    dilations.length;
+  const search = { ref, queries, dilations, rows, flops };
   const best = variant === "subgroup" ? scoreBySubgroup(recorder, search) : scoreTiles(recorder, search);
   recorder.dispatch({
     shader: "coarse_match_best",
@@ -65,6 +73,8 @@ interface Search {
   readonly ref: Operand;
   readonly queries: Operand;
   readonly dilations: readonly number[];
+  /** Rows of ref that are searched. */
+  readonly rows: readonly [number, number];
   readonly flops: number;
 }
 
@@ -77,15 +87,15 @@ function bestOfTiles(recorder: Recorder, tiles: number, queries: Operand) {
   };
 }
 
-function scoreTiles(recorder: Recorder, { ref, queries, dilations, flops }: Search) {
+function scoreTiles(recorder: Recorder, { ref, queries, dilations, rows: [top, bottom], flops }: Search) {
   const [N, C, Hr, Wr] = nchw(ref);
   const Q = queries.shape[4] as number;
-  const tiles = Math.ceil((Hr * Wr) / TILE);
+  const tiles = Math.ceil(((bottom - top) * Wr) / TILE);
   const best = bestOfTiles(recorder, tiles, queries);
   recorder.dispatch({
     shader: "coarse_match",
     constants: constantsOf(dilations),
-    params: { C, Hr, Wr, Q, dilations: dilations.length, taps: TAPS },
+    params: { C, Hr, Wr, Q, top, bottom, dilations: dilations.length, taps: TAPS },
     bindings: { queries, ref_map: ref, squares: patchSquares(recorder, ref), ...best },
     workgroups: [tiles, Q / QUERIES["shared-memory"], N],
     flops,
@@ -93,13 +103,13 @@ function scoreTiles(recorder: Recorder, { ref, queries, dilations, flops }: Sear
   return best;
 }
 
-function scoreBySubgroup(recorder: Recorder, { ref, queries, dilations, flops }: Search) {
+function scoreBySubgroup(recorder: Recorder, { ref, queries, dilations, rows: [top, bottom], flops }: Search) {
   const [N, C, Hr, Wr] = nchw(ref);
   const Q = queries.shape[4] as number;
   const strips = Math.ceil(Wr / PIXELS);
   const reach = Math.max(...dilations);
   const left = 4 * Math.ceil(reach / 4);
-  const [rows, columns] = [Hr + 2 * reach, left + strips * PIXELS + reach];
+  const [height, columns] = [Hr + 2 * reach, left + strips * PIXELS + reach];
   const norms = recorder.scratch("norms", [N, dilations.length, Hr, Wr]);
   recorder.dispatch({
     shader: "coarse_match_norms",
@@ -108,13 +118,25 @@ function scoreBySubgroup(recorder: Recorder, { ref, queries, dilations, flops }:
     bindings: { squares: patchSquares(recorder, ref), norms },
     workgroups: flatGrid(elements(norms.shape)),
   });
-  const tiles = Math.ceil((Hr * strips) / STRIPS);
+  const tiles = Math.ceil(((bottom - top) * strips) / STRIPS);
   const best = bestOfTiles(recorder, tiles, queries);
   recorder.dispatch({
     shader: "coarse_match_subgroup",
     constants: { ...constantsOf(dilations), REACH: reach },
-    params: { groups: Math.ceil(C / 4), Hr, Wr, strips, rows, columns, left, Q, dilations: dilations.length },
-    bindings: { queries, quads: nc4hw4(recorder, [ref], { top: reach, left, rows, columns }), norms, ...best },
+    params: {
+      groups: Math.ceil(C / 4),
+      Hr,
+      Wr,
+      top,
+      bottom,
+      strips,
+      rows: height,
+      columns,
+      left,
+      Q,
+      dilations: dilations.length,
+    },
+    bindings: { queries, quads: nc4hw4(recorder, [ref], { top: reach, left, rows: height, columns }), norms, ...best },
     workgroups: [tiles, Q / QUERIES.subgroup, N],
     flops,
   });

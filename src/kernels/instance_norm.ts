@@ -14,6 +14,16 @@ export function instanceNorm(
   { eps }: Attributes,
 ): void {
   moments(recorder, x, { mean, spread: variance }, "plane", "VARIANCE");
+  standardize(recorder, { x, mean, variance }, { y }, { eps });
+}
+
+/** y = (x − mean) / √(variance + eps) with statistics given. */
+export function standardize(
+  recorder: Recorder,
+  { x, mean, variance }: Operands<"x" | "mean" | "variance">,
+  { y }: Operands<"y">,
+  { eps }: Attributes,
+): void {
   const { constants, params, workgroups } = cutPlanes(x.shape);
   recorder.dispatch({
     shader: "instance_norm",

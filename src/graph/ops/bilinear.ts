@@ -4,6 +4,7 @@ import * as kernels from "../../kernels/bilinear.js";
 import type { Shape } from "../../kernels/kernel.js";
 import { record } from "../trace/graph.js";
 import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
+import { resizeRule } from "../trace/window.js";
 
 const NAME = "bilinear";
 
@@ -27,6 +28,7 @@ const operation: Operation<Tensors<"x">, Tensors<"y">, Attributes> = {
   f16: { inputs: ["x"], outputs: ["y"] },
   outputs: ({ x }, { size }) => ({ y: { shape: outputShape(x, size) } }),
   kernel: kernels.bilinear,
+  window: ({ x }, { size }) => resizeRule(x.shape.slice(2), size, 1),
   gradient: ({ inputs: { x }, dys: { y: dy } }) => ({ x: record(gradientOperation, { dy }, { shape: x.shape }).dx }),
 };
 

@@ -10,6 +10,8 @@ export interface CoarseMatchOptions {
   readonly blocks: readonly [number, number];
   /** Distances of the taps of the patches whose similarities are added, for example 1, 2, 3. */
   readonly dilations: readonly number[];
+  /** Rows [start, end) of `ref` whose positions are searched; default all. */
+  readonly rows?: readonly [number, number] | undefined;
 }
 
 const NAME = "coarse_match";

@@ -5,6 +5,7 @@ import type { Shape } from "../../kernels/kernel.js";
 import { slice } from "../../kernels/slice.js";
 import { record } from "../trace/graph.js";
 import type { Operation, Tensor, TensorSpec, Tensors } from "../trace/tensor.js";
+import { SAME_PLACE } from "../trace/window.js";
 
 const NAME = "concat";
 
@@ -25,6 +26,7 @@ const operation: Operation<{ readonly xs: readonly Tensor[] }, Tensors<"y">, Att
   name: NAME,
   outputs: ({ xs }, { dim }) => ({ y: joined(xs, dim) }),
   kernel: kernels.concat,
+  window: (_, { dim }) => (dim === 1 ? { maps: { xs: SAME_PLACE } } : undefined),
   gradient({ inputs: { xs }, attributes: { dim }, dys: { y: dy }, needs }) {
     let end = 0;
     return {

@@ -5,6 +5,7 @@ import { nchw, type Shape } from "../../kernels/kernel.js";
 import { record } from "../trace/graph.js";
 import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 import { reshape } from "../trace/view.js";
+import { type MapRule, SAME_PLACE } from "../trace/window.js";
 import { leakyReluGradient, reluGradient } from "./pointwise.js";
 import { sum } from "./reduce.js";
 
@@ -57,6 +58,13 @@ const operation: Operation<Inputs, Tensors<"y">, Attributes> = {
   f16: { inputs: ["x", "residual", "concat"], outputs: ["y"] },
   outputs: (inputs, { window }) => ({ y: { shape: outputShape(inputs, window) } }),
   kernel: kernels.conv2d,
+  window: ({ weight }, { window: { stride, padding, dilation } }) => {
+    const span = dilation * ((weight.shape[2] as number) - 1);
+    // Only a convolution that keeps the size, or divides it by the stride, has its windows where the input's are.
+    if (span !== 2 * padding || weight.shape[2] !== weight.shape[3]) return undefined;
+    const rule: MapRule = { reach: padding, scale: [1, stride] };
+    return { maps: { x: rule, concat: rule, residual: SAME_PLACE } };
+  },
   gradient({ inputs, outputs: { y }, attributes: { window, slope }, dys, needs }) {
     const { x, weight, bias, concat } = inputs;
     const dy = throughActivation(y, dys.y, slope);

@@ -55,6 +55,14 @@ const operation: Operation<Inputs, Tensors<"y">, Attributes> = {
   f16: { inputs: ["x"], outputs: ["y"] },
   outputs: (inputs, attributes) => ({ y: { shape: outputShape(inputs, attributes) } }),
   kernel: kernels.convTranspose2d,
+  window({ x, weight }, attributes) {
+    const { stride, padding } = attributes.window;
+    const [, , height, width] = outputShape({ x, weight }, attributes);
+    // Only one that multiplies the size by its stride has its windows where the input's are.
+    if (height !== stride * nchw(x)[2] || width !== stride * nchw(x)[3]) return undefined;
+    const reach = Math.ceil(Math.max(padding, (weight.shape[2] as number) - 1 - padding) / stride);
+    return { maps: { x: { reach, scale: [stride, 1] } } };
+  },
   gradient({ inputs: { x, weight, bias }, outputs: { y }, attributes: { window, slope }, dys, needs }) {
     const dy = throughActivation(y, dys.y, slope);
     return {

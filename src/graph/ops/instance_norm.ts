@@ -3,6 +3,8 @@ import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/instance_norm.js";
 import { record } from "../trace/graph.js";
 import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
+import { SAME_PLACE } from "../trace/window.js";
+import { blockMoments, combineMoments } from "./moments.js";
 
 interface Attributes {
   readonly eps: number;
@@ -17,9 +19,22 @@ const operation: Operation<Tensors<"x">, Tensors<"y" | "mean" | "variance">, Att
     return { y: { shape }, mean: { shape: [N, C, 1, 1] }, variance: { shape: [N, C, 1, 1] } };
   },
   kernel: kernels.instanceNorm,
+  decompose({ x }, attributes) {
+    const { mean, spread: variance } = combineMoments(blockMoments(x), x.shape, "VARIANCE");
+    return { y: record(standardizeOperation, { x, mean, variance }, attributes).y, mean, variance };
+  },
   gradient({ inputs: { x }, outputs: { mean, variance }, dys: { y: dy }, attributes }) {
     return { x: dy && record(gradientOperation, { x, mean, variance, dy }, attributes).dx };
   },
+};
+
+/** The last part of the operation, with statistics given. */
+const standardizeOperation: Operation<Tensors<"x" | "mean" | "variance">, Tensors<"y">, Attributes> = {
+  name: "standardize",
+  f16: { inputs: ["x"], outputs: ["y"] },
+  outputs: ({ x: { shape } }) => ({ y: { shape } }),
+  kernel: kernels.standardize,
+  window: () => ({ maps: { x: SAME_PLACE } }),
 };
 
 const gradientOperation: Operation<Tensors<"x" | "mean" | "variance" | "dy">, Tensors<"dx">, Attributes> = {

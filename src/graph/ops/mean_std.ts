@@ -3,6 +3,7 @@ import { ShapeError } from "../../gpu/errors.js";
 import * as kernels from "../../kernels/mean_std.js";
 import { record } from "../trace/graph.js";
 import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
+import { blockMoments, combineMoments } from "./moments.js";
 import { fill } from "./pointwise.js";
 
 const operation: Operation<Tensors<"x">, Tensors<"mean" | "std">> = {
@@ -16,6 +17,10 @@ const operation: Operation<Tensors<"x">, Tensors<"mean" | "std">> = {
     return { mean: { shape: [N, C, 1, 1] }, std: { shape: [N, C, 1, 1] } };
   },
   kernel: kernels.meanStd,
+  decompose({ x }) {
+    const { mean, spread } = combineMoments(blockMoments(x), x.shape, "STD");
+    return { mean, std: spread };
+  },
   gradient({ inputs: { x }, outputs: { mean, std }, dys }) {
     const { mean: dmean = fill(mean.shape, 0), std: dstd = fill(std.shape, 0) } = dys;
     return { x: record(gradientOperation, { x, mean, std, dmean, dstd }).dx };

@@ -7,6 +7,7 @@ import type { Shape } from "../../kernels/kernel.js";
 import * as kernels from "../../kernels/pointwise.js";
 import { record } from "../trace/graph.js";
 import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
+import { SAME_PLACE } from "../trace/window.js";
 import { sumTo } from "./reduce.js";
 
 interface Attributes {
@@ -57,6 +58,11 @@ function define(op: kernels.PointwiseName): Pointwise {
     f16: { inputs: ["a", "b"], outputs: ["y"] },
     outputs: ({ a, b = a }) => ({ y: { shape: broadcastShape(name, a, b) } }),
     kernel: (recorder, inputs, outputs, { alpha }) => kernels.pointwise(recorder, inputs, outputs, { op, alpha }),
+    window: ({ a, b }) => {
+      const [, , H, W] = broadcastShape(name, a, b ?? a);
+      const isMap = (tensor?: Tensor) => tensor?.shape[2] === H && tensor?.shape[3] === W;
+      return { maps: { ...(isMap(a) && { a: SAME_PLACE }), ...(isMap(b) && { b: SAME_PLACE }) } };
+    },
   };
   if (!gradient) return base;
   return {

@@ -45,7 +45,7 @@ export function pipelineOf({ shader, entry = "main", constants = {}, bindings }:
 export const PARAMS_ALIGNMENT = 256;
 
 /** The nodes that the outputs and the in-place updates need, in recorded order. */
-function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
+export function liveNodes(graph: Graph, outputs: readonly Tensor[]): Node[] {
   const live = new Set<Node>();
   const stack = [
     ...outputs.flatMap(({ node }) => node ?? []),
@@ -84,6 +84,28 @@ export function recordNodes(
   }
   if (!features.has("shader-f16")) refuseHalves(dispatches);
   return { dispatches, choices };
+}
+
+/** What a node would run: the names of its variants in the order in which it chooses them, and its work in FLOP. */
+export interface NodeWork {
+  readonly variants: readonly string[];
+  readonly work: number;
+}
+
+/** What the nodes of a graph would run on an adapter without limits: variants for parts of it, and estimates. */
+export function workOfNodes(device: Device, nodes: readonly Node[]): Map<Node, NodeWork> {
+  const { limits, features, info, choices } = device;
+  const subgroupMinSize = features.has("subgroups") ? info.subgroupMinSize : 0;
+  const unlimited = { ...limits, maxComputeWorkgroupsPerDimension: Number.POSITIVE_INFINITY };
+  return new Map(
+    nodes.map((node) => {
+      const recorder = new Recorder({ limits: unlimited, subgroupMinSize, software: info.software, choices });
+      node.operation.kernel?.(recorder, node.inputs, node.outputs, node.attributes);
+      const planned = recorder.dispatches.map((dispatch) => ({ ...dispatch, scope: "", bytes: boundBytes(dispatch) }));
+      const work = planned.reduce((sum, dispatch) => sum + workOf(dispatch), 0);
+      return [node, { variants: recorder.choices.map(({ taken }) => taken), work }];
+    }),
+  );
 }
 
 function refuseHalves(dispatches: readonly PlannedDispatch[]): void {

@@ -3,6 +3,7 @@ import { MasaError } from "../../errors.js";
 import type { Buffer } from "../../gpu/device.js";
 import { ShapeError } from "../../gpu/errors.js";
 import { type Dtype, elements, type Operand, type Recorder, type Shape } from "../../kernels/kernel.js";
+import type { WindowRule } from "./window.js";
 
 /** A graph that was built or used wrongly. */
 export class GraphError extends MasaError {
@@ -136,6 +137,10 @@ export interface Operation<In, Out, A = null> {
   outputs(inputs: In, attributes: A): Specs<Out>;
   /** Records the dispatches. A view has none: its only output holds the bytes of its input `x` in another shape. */
   kernel?(recorder: Recorder, inputs: In, outputs: Out, attributes: A): void;
+  /** How it runs on windows of its maps; absent, or undefined, for an operation that needs its inputs whole. */
+  window?(inputs: In, attributes: A): WindowRule | undefined;
+  /** Records the same outputs by operations that are local or small: what windowed execution runs in its place. */
+  decompose?(inputs: In, attributes: A): Out;
   /** The gradients by the inputs' names; an input that is left out has none. Absent: `grad` throws and names the operation. */
   gradient?(context: GradientContext<In, Out, A>): Gradients<In>;
 }
