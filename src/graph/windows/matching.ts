@@ -6,7 +6,10 @@
 import type { Data } from "../plan/plan.js";
 import { constant, recordNode } from "../trace/graph.js";
 import type { Node, Tensor } from "../trace/tensor.js";
+import { asStored, recordLike } from "./decompose.js";
+import type { PlanSpec, Plans } from "./plans.js";
 import { sizeOf } from "./rules.js";
+import type { Tensors } from "./stage_graph.js";
 import type { Range } from "./stages.js";
 import { copyWindow, type Tiling, tilesIn, type Window } from "./tiles.js";
 
@@ -14,188 +17,273 @@ import { copyWindow, type Tiling, tilesIn, type Window } from "./tiles.js";
 export interface Source {
   /** All values of a tensor that is small, or of which all is needed. */
   whole(tensor: Tensor): Promise<Data>;
-  /** The tiling of a map, and one of its tiles. */
+  /** The tiling of a map, one of its tiles, and any window. */
   tiling(tensor: Tensor): Tiling;
   tile(tensor: Tensor, rows: Range, columns: Range): Promise<Window>;
-  /** A window of a map; it may reach beyond it, and holds zeros there. */
   window(tensor: Tensor, rows: Range, columns: Range): Promise<Window>;
-  /** Runs a plan for `inputs`, made once for each `key`. */
-  compute(key: string, inputs: Arrays, build: (tensors: Tensors) => Tensors): Promise<Readonly<Record<string, Data>>>;
-  /** The largest of the sizes, `most` halved again and again, for which a plan fits into memory. */
-  fitting(most: number, inputs: (size: number) => Arrays, build: (tensors: Tensors) => Tensors): number;
+  compute(spec: PlanSpec, data: Readonly<Record<string, Data>>): Promise<Readonly<Record<string, Data>>>;
 }
 
-/** Inputs of a plan by name; without data where only the shapes count. */
-export type Arrays = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Data }>>;
-type Tensors = Readonly<Record<string, Tensor>>;
+/** An operation that is computed in parts: at once into small outputs, or as a map tile by tile. */
+export interface InParts {
+  whole?(source: Source): Promise<Readonly<Record<string, Data>>>;
+  readonly tiling?: Tiling;
+  tile?(source: Source, rows: Range, columns: Range): Promise<Window>;
+}
+
 type Pair = readonly [number, number];
 
-interface MatchAttributes {
+/** The coarse match: index and score of each block, the best of all bands of the reference. */
+export class CoarseMatch implements InParts {
+  readonly #node: Node;
+  readonly #blocks: Pair;
+  readonly #dilations: readonly number[];
+  /** Rows around a position that its patches reach. */
+  readonly #halo: number;
+  /** Rows of blocks, and rows of Ref↓, that are compared at once. */
+  readonly #blockRows: number;
+  readonly #refRows: number;
+
+  constructor(node: Node, plans: Plans) {
+    this.#node = node;
+    const { blocks, dilations } = node.attributes as { blocks: Pair; dilations: readonly number[] };
+    [this.#blocks, this.#dilations, this.#halo] = [blocks, dilations, Math.max(...dilations)];
+    const [height] = sizeOf(this.#ref);
+    const middle = (blockRows: number, refRows: number) =>
+      this.#spec(
+        [0, Math.min(blocks[0], blockRows + 2)],
+        [0, Math.min(height, refRows + 2 * this.#halo)],
+        [0, Math.min(height, refRows)],
+      );
+    const what = "the coarse match of a row of blocks";
+    this.#blockRows = plans.fitting(what, blocks[0], (rows) => middle(rows, 1));
+    this.#refRows = plans.fitting(what, height, (rows) => middle(this.#blockRows, rows));
+    for (const { spec } of this.#parts()) plans.expect(spec);
+  }
+
+  get #lr(): Tensor {
+    return this.#node.inputs.lr as Tensor;
+  }
+
+  get #ref(): Tensor {
+    return this.#node.inputs.ref as Tensor;
+  }
+
+  /** Which blocks are compared with which rows, and what is around both. */
+  *#parts() {
+    const [py] = this.#blocks;
+    const [height] = sizeOf(this.#ref);
+    for (let block = 0; block < py; block += this.#blockRows) {
+      const own: Range = [block, Math.min(py, block + this.#blockRows)];
+      const band: Range = [Math.max(0, own[0] - 1), Math.min(py, own[1] + 1)];
+      for (let row = 0; row < height; row += this.#refRows) {
+        const rows: Range = [row, Math.min(height, row + this.#refRows)];
+        const around: Range = [Math.max(0, rows[0] - this.#halo), Math.min(height, rows[1] + this.#halo)];
+        yield { own, band, rows, around, spec: this.#spec(band, around, rows) };
+      }
+    }
+  }
+
+  #spec(band: Range, around: Range, rows: Range): PlanSpec {
+    const [, C, H, W] = this.#lr.shape as [number, number, number, number];
+    const [py, px] = this.#blocks;
+    const attributes = {
+      blocks: [band[1] - band[0], px],
+      dilations: this.#dilations,
+      rows: [rows[0] - around[0], rows[1] - around[0]],
+    };
+    const lr = [1, C, ((band[1] - band[0]) * H) / py, W];
+    const ref = [1, C, around[1] - around[0], sizeOf(this.#ref)[1]];
+    return {
+      key: `${this.#node.order} ${lr} ${ref} ${attributes.rows}`,
+      inputs: { lr, ref },
+      build: (tensors) => recordNode(this.#node.operation, tensors, attributes),
+    };
+  }
+
+  async whole(source: Source) {
+    const [, , H, W] = this.#lr.shape as [number, number, number, number];
+    const [py, px] = this.#blocks;
+    const [, width] = sizeOf(this.#ref);
+    const index = new Int32Array(py * px);
+    const score = new Float32Array(py * px).fill(Number.NEGATIVE_INFINITY);
+    for (const { own, band, around, spec } of this.#parts()) {
+      const lr = await source.window(this.#lr, [(band[0] * H) / py, (band[1] * H) / py], [0, W]);
+      const ref = await source.window(this.#ref, around, [0, width]);
+      const found = await source.compute(spec, { lr: lr.data, ref: ref.data });
+      const [indices, scores] = [found.index as Int32Array, found.score as Float32Array];
+      for (let block = own[0] * px; block < own[1] * px; block++) {
+        const from = block - band[0] * px;
+        // Bands ascend, so of equal scores the lowest position stays.
+        if ((scores[from] as number) <= (score[block] as number)) continue;
+        score[block] = scores[from] as number;
+        index[block] = (indices[from] as number) + around[0] * width;
+      }
+    }
+    return { index, score };
+  }
+}
+
+interface FineAttributes {
   readonly blocks: Pair;
   readonly window: Pair;
 }
 
-const EMPTY = { f32: new Float32Array(0), i32: new Int32Array(0) };
+/** The fine match: index and score of each pixel of each block, some blocks at a time. */
+export class FineMatch implements InParts {
+  readonly #node: Node;
+  readonly #count: number;
 
-/** Coarse match: index and score of each block, the best of all bands of the reference. */
-export async function coarseMatchInBands(node: Node, source: Source): Promise<Record<string, Data>> {
-  const { lr, ref } = node.inputs as { lr: Tensor; ref: Tensor };
-  const { blocks, dilations } = node.attributes as { blocks: Pair; dilations: readonly number[] };
-  const [, C, H, W] = lr.shape as [number, number, number, number];
-  const [Hr, Wr] = sizeOf(ref);
-  const [py, px] = blocks;
-  const ky = H / py;
-  const halo = Math.max(...dilations);
-  const build = (rows: Range, count: number) => (tensors: Tensors) =>
-    recordNode(node.operation, tensors, { blocks: [count, px], dilations, rows });
-  const shapes = (lrBlocks: number, refRows: number): Arrays => ({
-    lr: { shape: [1, C, Math.min(H, (lrBlocks + 2) * ky), W], data: EMPTY.f32 },
-    ref: { shape: [1, C, Math.min(Hr, refRows + 2 * halo), Wr], data: EMPTY.f32 },
-  });
-  const lrBlocks = source.fitting(py, (size) => shapes(size, 1), build([0, 1], 1));
-  const refRows = source.fitting(Hr, (size) => shapes(lrBlocks, size), build([0, 1], Math.min(py, lrBlocks + 2)));
-  const index = new Int32Array(py * px);
-  const score = new Float32Array(py * px).fill(Number.NEGATIVE_INFINITY);
-  for (let block = 0; block < py; block += lrBlocks) {
-    const last = Math.min(py, block + lrBlocks);
-    const band: Range = [Math.max(0, block - 1), Math.min(py, last + 1)];
-    const queries = await source.window(lr, [band[0] * ky, band[1] * ky], [0, W]);
-    for (let row = 0; row < Hr; row += refRows) {
-      const rows: Range = [row, Math.min(Hr, row + refRows)];
-      const around: Range = [Math.max(0, rows[0] - halo), Math.min(Hr, rows[1] + halo)];
-      const candidates = await source.window(ref, around, [0, Wr]);
-      const within: Range = [rows[0] - around[0], rows[1] - around[0]];
-      const found = await source.compute(
-        `${node.order} ${within} ${around[1] - around[0]} ${band[1] - band[0]}`,
-        {
-          lr: { shape: [1, C, (band[1] - band[0]) * ky, W], data: queries.data },
-          ref: { shape: [1, C, around[1] - around[0], Wr], data: candidates.data },
-        },
-        build(within, band[1] - band[0]),
-      );
-      for (let i = (block - band[0]) * px; i < (last - band[0]) * px; i++) {
-        const to = band[0] * px + i;
-        // Bands ascend, so of equal scores the lowest position stays.
-        if ((found.score as Data)[i]! <= (score[to] as number)) continue;
-        score[to] = (found.score as Data)[i] as number;
-        index[to] = ((found.index as Data)[i] as number) + around[0] * Wr;
+  constructor(node: Node, plans: Plans) {
+    this.#node = node;
+    const { blocks } = node.attributes as FineAttributes;
+    this.#count = plans.fitting("the fine match of a block", blocks[0] * blocks[1], (count) => this.#spec(count));
+    plans.expect(this.#spec(this.#count));
+  }
+
+  /** A block of LR with the pixels around it. */
+  get #patch(): Pair {
+    const [H, W] = sizeOf(this.#node.inputs.lr as Tensor);
+    const { blocks } = this.#node.attributes as FineAttributes;
+    return [H / blocks[0] + 2, W / blocks[1] + 2];
+  }
+
+  #spec(count: number): PlanSpec {
+    const { lr, ref: _, originX: __, originY: ___, ...given } = this.#node.inputs as Record<string, Tensor>;
+    const { window } = this.#node.attributes as FineAttributes;
+    const C = (lr as Tensor).shape[1] as number;
+    if (Object.keys(given).length > 0) throw new Error("matches from outside are not supported in windows");
+    return {
+      key: `${this.#node.order} ${count}`,
+      inputs: { lr: [count, C, ...this.#patch], ref: [count, C, ...window] },
+      build: (tensors) =>
+        recordNode(this.#node.operation, { ...tensors, ...cornersOf(count) }, { blocks: [1, 1], window }),
+    };
+  }
+
+  async whole(source: Source) {
+    const { lr, ref, originX, originY } = this.#node.inputs as Record<"lr" | "ref" | "originX" | "originY", Tensor>;
+    const { blocks, window } = this.#node.attributes as FineAttributes;
+    const [, C, H, W] = lr.shape as [number, number, number, number];
+    const [h, w] = this.#patch;
+    const [ky, kx] = [h - 2, w - 2];
+    const total = blocks[0] * blocks[1];
+    const origins = { x: await source.whole(originX), y: await source.whole(originY) };
+    const index = new Int32Array(total * ky * kx);
+    const score = new Float32Array(index.length);
+    for (let first = 0; first < total; first += this.#count) {
+      // The last part repeats its last block, so that one plan serves all.
+      const part = Array.from({ length: this.#count }, (_, i) => Math.min(total - 1, first + i));
+      const patches = new Float32Array(this.#count * C * h * w);
+      const targets = part.map((block, i): Window => {
+        const [top, left] = [Math.floor(block / blocks[1]) * ky - 1, (block % blocks[1]) * kx - 1];
+        const data = patches.subarray(i * C * h * w, (i + 1) * C * h * w);
+        return { rows: [top, top + h], columns: [left, left + w], data };
+      });
+      await fill(source, lr, targets, C);
+      for (const target of targets) repeatEdge(target, [H, W], C);
+      const windows = await searchWindows(source, ref, part, origins, window, 1);
+      const found = await source.compute(this.#spec(this.#count), { lr: patches, ref: windows });
+      for (const [i, block] of part.entries()) {
+        for (let y = 0; y < ky; y++) {
+          const from = (i * h + y + 1) * w + 1;
+          const to = (block * ky + y) * kx;
+          index.set((found.index as Int32Array).subarray(from, from + kx), to);
+          score.set((found.score as Float32Array).subarray(from, from + kx), to);
+        }
       }
     }
+    return { index, score };
   }
-  return { index, score };
 }
 
-/** Fine match: index and score of each pixel of each block, some blocks at a time. */
-export async function fineMatchInParts(node: Node, source: Source): Promise<Record<string, Data>> {
-  const { lr, ref, originX, originY } = node.inputs as Record<"lr" | "ref" | "originX" | "originY", Tensor>;
-  const { blocks, window } = node.attributes as MatchAttributes;
-  const [, C, H, W] = lr.shape as [number, number, number, number];
-  const [py, px] = blocks;
-  const [ky, kx] = [H / py, W / px];
-  const [h, w] = [ky + 2, kx + 2];
-  const origins = { x: await source.whole(originX), y: await source.whole(originY) };
-  const shapes = (count: number): Arrays => ({
-    lr: { shape: [count, C, h, w], data: EMPTY.f32 },
-    ref: { shape: [count, C, ...window], data: EMPTY.f32 },
-  });
-  const build = (count: number) => (tensors: Tensors) =>
-    recordNode(node.operation, { ...tensors, ...cornersOf(count) }, { blocks: [1, 1], window });
-  const count = source.fitting(py * px, shapes, (tensors) => build((tensors.lr as Tensor).shape[0] as number)(tensors));
-  const index = new Int32Array(py * px * ky * kx);
-  const score = new Float32Array(index.length);
-  for (let first = 0; first < py * px; first += count) {
-    // The last part repeats its last block, so that one plan serves all.
-    const part = Array.from({ length: count }, (_, i) => Math.min(py * px - 1, first + i));
-    const patches = new Float32Array(count * C * h * w);
-    const targets = part.map((block, i): Window => {
-      const [top, left] = [Math.floor(block / px) * ky, (block % px) * kx];
-      return {
-        rows: [top - 1, top + ky + 1],
-        columns: [left - 1, left + kx + 1],
-        data: patches.subarray(i * C * h * w, (i + 1) * C * h * w),
-      };
-    });
-    await fill(source, lr, targets, C);
-    for (const target of targets) repeatEdge(target, [H, W], C);
-    const windows = await searchWindows(source, ref, part, origins, window, 1);
-    const found = await source.compute(
-      `${node.order} ${count}`,
-      { lr: { shape: [count, C, h, w], data: patches }, ref: { shape: [count, C, ...window], data: windows } },
-      build(count),
-    );
-    for (const [i, block] of part.entries()) {
-      for (let y = 0; y < ky; y++) {
-        const from = (i * h + y + 1) * w + 1;
-        const to = (block * ky + y) * kx;
-        index.set((found.index as Int32Array).subarray(from, from + kx), to);
-        score.set((found.score as Float32Array).subarray(from, from + kx), to);
-      }
-    }
-  }
-  return { index, score };
-}
+type TransferInputs = Record<"feature" | "index" | "score" | "originX" | "originY", Tensor>;
 
 /** Blocks along a side of a tile of what is extracted. */
 const TILE_BLOCKS = 16;
 
-/** Extraction: its output is a map whose tiles are whole blocks. */
-export function transferTiling(node: Node): Tiling {
-  const { scale, blocks } = node.attributes as MatchAttributes & { scale: number };
-  const size = sizeOf(node.outputs.y as Tensor);
-  const block = [size[0] / blocks[0] / scale, size[1] / blocks[1] / scale] as const;
-  return { size, tile: [TILE_BLOCKS * block[0] * scale, TILE_BLOCKS * block[1] * scale] };
-}
+/** Extraction: a map whose tiles are whole blocks. */
+export class Transfer implements InParts {
+  readonly tiling: Tiling;
+  readonly #node: Node;
+  readonly #count: number;
 
-export async function transferTile(node: Node, source: Source, rows: Range, columns: Range): Promise<Window> {
-  const { feature, index, score, originX, originY } = node.inputs as Record<
-    "feature" | "index" | "score" | "originX" | "originY",
-    Tensor
-  >;
-  const { blocks, window, scale } = node.attributes as MatchAttributes & { scale: number };
-  const C = feature.shape[1] as number;
-  const size = sizeOf(node.outputs.y as Tensor);
-  const [height, width] = [size[0] / blocks[0], size[1] / blocks[1]];
-  const [ky, kx] = [height / scale, width / scale];
-  const origins = { x: await source.whole(originX), y: await source.whole(originY) };
-  const matches = {
-    index: (await source.whole(index)) as Int32Array,
-    score: (await source.whole(score)) as Float32Array,
-  };
-  const large = [window[0] * scale, window[1] * scale] as const;
-  const shapes = (count: number): Arrays => ({
-    feature: { shape: [count, C, ...large], data: EMPTY.f32 },
-    index: { shape: [count, ky, kx], data: EMPTY.i32 },
-    score: { shape: [count, ky, kx], data: EMPTY.f32 },
-  });
-  const build = (tensors: Tensors) => {
-    const count = (tensors.feature as Tensor).shape[0] as number;
-    return recordNode(node.operation, { ...tensors, ...cornersOf(count) }, { blocks: [1, 1], window, scale });
-  };
-  const count = source.fitting(TILE_BLOCKS * TILE_BLOCKS, shapes, build);
-  const inTile: number[] = [];
-  for (let y = rows[0] / height; y < rows[1] / height; y++)
-    for (let x = columns[0] / width; x < columns[1] / width; x++) inTile.push(y * blocks[1] + x);
-  const tile = { rows, columns, data: new Float32Array(C * (rows[1] - rows[0]) * (columns[1] - columns[0])) };
-  for (let first = 0; first < inTile.length; first += count) {
-    const part = Array.from({ length: count }, (_, i) => inTile[Math.min(inTile.length - 1, first + i)] as number);
-    const features = await searchWindows(source, feature, part, origins, window, scale);
-    const found = await source.compute(
-      `${node.order} ${count}`,
-      {
-        feature: { shape: [count, C, ...large], data: features },
-        index: { shape: [count, ky, kx], data: blocksOf(matches.index, part, ky * kx) },
-        score: { shape: [count, ky, kx], data: blocksOf(matches.score, part, ky * kx) },
-      },
-      build,
-    );
-    const length = C * height * width;
-    for (const [i, block] of part.entries()) {
-      const [top, left] = [Math.floor(block / blocks[1]) * height, (block % blocks[1]) * width];
-      const data = (found.y as Float32Array).subarray(i * length, (i + 1) * length);
-      copyWindow({ rows: [top, top + height], columns: [left, left + width], data }, tile, C);
-    }
+  constructor(node: Node, plans: Plans) {
+    this.#node = node;
+    const size = sizeOf(node.outputs.y as Tensor);
+    const [height, width] = this.#block;
+    this.tiling = { size, tile: [TILE_BLOCKS * height, TILE_BLOCKS * width] };
+    const most = TILE_BLOCKS * TILE_BLOCKS;
+    this.#count = plans.fitting("the extraction of a block", most, (count) => this.#spec(count));
+    plans.expect(this.#spec(this.#count));
   }
-  return tile;
+
+  get #inputs(): TransferInputs {
+    return this.#node.inputs as TransferInputs;
+  }
+
+  get #attributes() {
+    return this.#node.attributes as FineAttributes & { readonly scale: number };
+  }
+
+  /** Rows and columns of a block of the output. */
+  get #block(): Pair {
+    const [height, width] = sizeOf(this.#node.outputs.y as Tensor);
+    const { blocks } = this.#attributes;
+    return [height / blocks[0], width / blocks[1]];
+  }
+
+  #spec(count: number): PlanSpec {
+    const { window, scale } = this.#attributes;
+    const [height, width] = this.#block;
+    const block = [count, height / scale, width / scale];
+    const { feature } = this.#inputs;
+    return {
+      key: `${this.#node.order} ${count}`,
+      inputs: {
+        feature: [count, feature.shape[1] as number, window[0] * scale, window[1] * scale],
+        index: { shape: block, dtype: "i32" },
+        score: block,
+      },
+      build: ({ feature: given, ...matches }: Tensors) => {
+        const inputs = { feature: asStored(feature, given as Tensor), ...matches, ...cornersOf(count) };
+        return recordLike(this.#node, () =>
+          recordNode(this.#node.operation, inputs, { blocks: [1, 1], window, scale }),
+        );
+      },
+    };
+  }
+
+  async tile(source: Source, rows: Range, columns: Range): Promise<Window> {
+    const { feature, index, score, originX, originY } = this.#inputs;
+    const { blocks, window, scale } = this.#attributes;
+    const C = feature.shape[1] as number;
+    const [height, width] = this.#block;
+    const pixels = (height * width) / scale ** 2;
+    const origins = { x: await source.whole(originX), y: await source.whole(originY) };
+    const indices = (await source.whole(index)) as Int32Array;
+    const scores = (await source.whole(score)) as Float32Array;
+    const inTile: number[] = [];
+    for (let y = rows[0] / height; y < rows[1] / height; y++)
+      for (let x = columns[0] / width; x < columns[1] / width; x++) inTile.push(y * blocks[1] + x);
+    const tile = { rows, columns, data: new Float32Array(C * (rows[1] - rows[0]) * (columns[1] - columns[0])) };
+    for (let first = 0; first < inTile.length; first += this.#count) {
+      const last = inTile.length - 1;
+      const part = Array.from({ length: this.#count }, (_, i) => inTile[Math.min(last, first + i)] as number);
+      const found = await source.compute(this.#spec(this.#count), {
+        feature: await searchWindows(source, feature, part, origins, window, scale),
+        index: blocksOf(indices, part, pixels),
+        score: blocksOf(scores, part, pixels),
+      });
+      const length = C * height * width;
+      for (const [i, block] of part.entries()) {
+        const [top, left] = [Math.floor(block / blocks[1]) * height, (block % blocks[1]) * width];
+        const data = (found.y as Float32Array).subarray(i * length, (i + 1) * length);
+        copyWindow({ rows: [top, top + height], columns: [left, left + width], data }, tile, C);
+      }
+    }
+    return tile;
+  }
 }
 
 function blocksOf<T extends Float32Array | Int32Array>(values: T, part: readonly number[], length: number): T {

@@ -1,9 +1,9 @@
 /**
- * A plan for maps that do not fit in GPU memory: the graph runs window by window, with the bits of the whole run.
+ * A plan for maps that do not fit into GPU memory: the graph runs window by window, with the bits of the whole run.
  *
  * Local operations are grouped into stages (stages.ts). A tile of a stage's outputs is computed when something asks for it:
- * the stage's sources are cut out with a halo, an ordinary plan runs, and the halo is cropped. Statistics are sums over aligned
- * blocks, which are local, and a small operation that combines them. Matching has its own way through the tiles
+ * the stage's sources are cut out with a halo, an ordinary plan runs, and the halo is cropped. Statistics are moments of
+ * aligned blocks, which are local, and a small operation that combines them. Matching has its own way through the tiles
  * (matching.ts). Maps wait in host memory, in tiles; tiles that were dropped are computed again. One plan is on the GPU at a
  * time, so the peak is that of the largest.
  *
@@ -13,10 +13,9 @@
  */
 import type { Device } from "../../gpu/device.js";
 import { formatBytes, LimitError, ShapeError } from "../../gpu/errors.js";
-import { byteSize, type FloatStorage } from "../../kernels/kernel.js";
-import { liveNodes, type NodeWork, workOf, workOfNodes } from "../plan/dispatches.js";
-import { type Data, type Plan, plan } from "../plan/plan.js";
-import { cast, type Graph, input, recordNode, scope, storedAs, trace } from "../trace/graph.js";
+import { liveNodes, workOfNodes } from "../plan/dispatches.js";
+import type { Data, InputSpec } from "../plan/plan.js";
+import { input, recordNode, trace } from "../trace/graph.js";
 import {
   Constant,
   GraphError,
@@ -27,16 +26,12 @@ import {
   tensorsOf,
   Variable,
 } from "../trace/tensor.js";
-import {
-  type Arrays,
-  coarseMatchInBands,
-  fineMatchInParts,
-  type Source,
-  transferTile,
-  transferTiling,
-} from "./matching.js";
-import { ruleOf, sizeOf } from "./rules.js";
-import { cutIntoStages, type Range, rangeIn, type Stage, windowOf } from "./stages.js";
+import { decompose } from "./decompose.js";
+import { CoarseMatch, FineMatch, type InParts, type Source, Transfer } from "./matching.js";
+import { type PlanSpec, Plans } from "./plans.js";
+import { sizeOf } from "./rules.js";
+import { rangesIn, recordStage, shapesOf, type Tensors, wholesOf, windowAround } from "./stage_graph.js";
+import { cutIntoStages, type Range, type Stage } from "./stages.js";
 import { copyWindow, TileCache, type Tiling, tilesIn, type Window } from "./tiles.js";
 
 /** How much memory a windowed plan may take. */
@@ -57,12 +52,13 @@ export interface WindowProgress {
   readonly share: number;
 }
 
+/** How a windowed run is watched and stopped. */
 export interface WindowRunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: WindowProgress) => void) | undefined;
 }
 
-/** What a windowed run will take and do, estimated before anything is allocated. */
+/** What a windowed run will take and do, known before anything is allocated. */
 export interface WindowEstimate {
   /** Peak of GPU memory, variables not included. */
   readonly bytes: number;
@@ -70,12 +66,9 @@ export interface WindowEstimate {
   readonly flops: number;
   /** Share of that work that computes halos. */
   readonly haloShare: number;
+  /** Windows of all stages. */
+  readonly windows: number;
 }
-
-/** Tensors that are needed whole must be small; the handlers of matching take others apart. */
-const IN_PARTS = { coarse_match: coarseMatchInBands, fine_match: fineMatchInParts } as const;
-
-type Tensors = Readonly<Record<string, Tensor>>;
 
 /** A stage with the tiles that its outputs are computed in. */
 interface TiledStage {
@@ -83,22 +76,26 @@ interface TiledStage {
   readonly tiling: Tiling;
 }
 
-/** A graph made ready to run in windows. `run` may be called again and again, one call after another. */
+/** One run. */
+interface Run {
+  readonly data: Readonly<Record<string, Float32Array>>;
+  readonly options: WindowRunOptions;
+  /** What is small, or was computed at once. */
+  readonly whole: Map<Tensor, Data>;
+  /** Work done, in FLOP. */
+  done: number;
+}
+
+/** A graph made ready to run in windows. `run` may be called repeatedly, one call after another. */
 export class WindowedPlan<Out extends string = string> {
-  readonly #device: Device;
-  readonly #memory: number;
+  readonly estimate: WindowEstimate;
+  readonly #plans: Plans;
   readonly #outputs: readonly [Out, Tensor][];
   readonly #inputs: readonly Input[];
-  /** What each node of the whole graph would run: the names of its variants, and its work in FLOP. */
-  readonly #variants: ReadonlyMap<Node, NodeWork>;
-  /** The node of the whole graph that a node of a window's graph stands for. */
-  readonly #wholeOf = new WeakMap<Node, Node>();
-  #peak = 0;
   readonly #stages = new Map<Node, TiledStage>();
-  /** Work of the windows of each shape. */
-  readonly #recorded = new Map<string, number>();
+  /** The nodes that look at more than a window. */
+  readonly #inParts = new Map<Node, InParts>();
   readonly #cache: TileCache;
-  #resident: { readonly key: string; readonly plan: Plan } | undefined;
   #run: Run | undefined;
 
   /**
@@ -111,24 +108,24 @@ export class WindowedPlan<Out extends string = string> {
     build: (inputs: Tensors) => Readonly<Record<Out, Tensor>>,
     { memory, hostMemory = HOST_MEMORY }: WindowOptions,
   ) {
-    this.#device = device;
-    this.#memory = memory;
     this.#cache = new TileCache(hostMemory);
-    const traced = trace(() => {
-      const tensors = Object.entries(inputs).map(([name, shape]) => [name, input(name, shape)]);
-      return build(Object.fromEntries(tensors));
-    });
-    const { graph, result } = trace(() => decomposed(traced.graph, traced.result));
+    const traced = trace(() =>
+      build(Object.fromEntries(Object.entries(inputs).map(([name, shape]) => [name, input(name, shape)]))),
+    );
+    const { graph, result } = decompose(traced.graph, traced.result);
     this.#inputs = graph.inputs;
     this.#outputs = Object.entries(result) as [Out, Tensor][];
     const outputs = this.#outputs.map(([, tensor]) => tensor);
     const nodes = liveNodes(graph, outputs);
-    this.#variants = workOfNodes(device, nodes);
+    const works = workOfNodes(device, nodes);
+    this.#plans = new Plans(device, memory, works);
     for (const [end, stage] of cutIntoStages(nodes, outputs)) this.#stages.set(end, this.#tiled(stage));
-    this.estimate = this.#estimated();
+    for (const node of nodes) {
+      const Parts = IN_PARTS[node.operation.name];
+      if (Parts) this.#inParts.set(node, new Parts(node, this.#plans));
+    }
+    this.estimate = this.#estimated(nodes.map((node) => [node, works.get(node)?.work ?? 0]));
   }
-
-  readonly estimate: WindowEstimate;
 
   /**
    * Runs with the data of the inputs and returns the outputs, flat and row-major. Throws the reason of `signal` within a batch
@@ -144,19 +141,13 @@ export class WindowedPlan<Out extends string = string> {
     this.#run = { data, options, whole: new Map(), done: 0 };
     try {
       const results: [Out, Data][] = [];
-      for (const [name, tensor] of this.#outputs) results.push([name, await this.#source.whole(tensor)]);
+      for (const [name, tensor] of this.#outputs) results.push([name, await this.#whole(tensor)]);
       return Object.fromEntries(results) as Record<Out, Data>;
     } finally {
       this.#run = undefined;
       this.#cache.clear();
-      this.dispose();
+      this.#plans.dispose();
     }
-  }
-
-  /** Frees the GPU memory of the plan in use. Safe to repeat. */
-  dispose(): void {
-    this.#resident?.plan.dispose();
-    this.#resident = undefined;
   }
 
   readonly #source: Source = {
@@ -164,152 +155,95 @@ export class WindowedPlan<Out extends string = string> {
     tiling: (tensor) => this.#tiling(tensor),
     tile: (tensor, rows, columns) => this.#tile(tensor, rows, columns),
     window: (tensor, rows, columns) => this.#window(tensor, rows, columns),
-    compute: (key, inputs, build) => this.#compute(key, inputs, build),
-    fitting: (most, inputs, build) => this.#fitting(most, inputs, build),
+    compute: (spec, data) => this.#compute(spec, data),
   };
 
   async #whole(tensor: Tensor): Promise<Data> {
     const run = this.#run as Run;
-    const known = run.whole.get(tensor);
-    if (known) return known;
     if (tensor instanceof Constant) return tensor.data;
     if (tensor instanceof Input) return run.data[tensor.name] as Float32Array;
+    const known = run.whole.get(tensor);
+    if (known) return known;
     const { node } = tensor;
-    if (!node) throw new GraphError(`${tensor.name} cannot be read in windows`, "Return it from a graph of its own");
-    if (this.#isMap(tensor)) return (await this.#window(tensor, [0, sizeOf(tensor)[0]], [0, sizeOf(tensor)[1]])).data;
-    const inParts = IN_PARTS[node.operation.name as keyof typeof IN_PARTS];
-    const results = inParts ? await inParts(node, this.#source) : await this.#computeWhole(node);
+    if (!node) throw new GraphError(`${tensor.name} cannot be computed in windows`, "Run the graph as a whole");
+    if (this.#isMap(node)) return (await this.#window(tensor, [0, sizeOf(tensor)[0]], [0, sizeOf(tensor)[1]])).data;
+    const parts = this.#inParts.get(node);
+    const results = (await parts?.whole?.(this.#source)) ?? (await this.#computeWhole(node));
     for (const [name, output] of Object.entries(node.outputs)) run.whole.set(output, results[name] as Data);
     return run.whole.get(tensor) as Data;
   }
 
-  /** A small operation at once. */
+  /** A small operation, at once. */
   async #computeWhole(node: Node): Promise<Readonly<Record<string, Data>>> {
-    const read = tensorsOf(node.inputs).filter((tensor) => !(tensor instanceof Variable));
-    const inputs: Record<string, Arrays[string]> = {};
-    for (const [i, tensor] of read.entries()) inputs[`${i}`] = { shape: tensor.shape, data: await this.#whole(tensor) };
-    return await this.#compute(`${node.order}`, inputs, (tensors) =>
-      recordNode(
-        node.operation,
-        mapInputs(node.inputs, (tensor) => tensors[`${read.indexOf(tensor)}`] ?? tensor),
-        node.attributes,
-      ),
-    );
+    const spec = smallSpec(node);
+    const data: Record<string, Data> = {};
+    for (const [i, tensor] of readsOf(node).entries()) data[i] = await this.#whole(tensor);
+    return await this.#compute(spec, data);
   }
 
-  /** Whether a tensor is kept in tiles. */
-  #isMap({ node }: Tensor): boolean {
-    return node !== undefined && (this.#stages.has(node) || node.operation.name === "transfer");
+  /** Whether a node's outputs are kept in tiles. */
+  #isMap(node: Node): boolean {
+    return this.#stages.has(node) || this.#inParts.get(node)?.tile !== undefined;
   }
 
   #tiling(tensor: Tensor): Tiling {
     const { node } = tensor;
-    if (!node) return { size: sizeOf(tensor), tile: sizeOf(tensor) };
-    return this.#stages.get(node)?.tiling ?? transferTiling(node);
+    const tiling = node && (this.#stages.get(node) ?? this.#inParts.get(node))?.tiling;
+    return tiling ?? { size: sizeOf(tensor), tile: sizeOf(tensor) };
   }
 
   async #tile(tensor: Tensor, rows: Range, columns: Range): Promise<Window> {
     const { node } = tensor;
-    if (!node) return { rows, columns, data: await this.#whole(tensor) } as Window;
+    if (!node) return { rows, columns, data: (await this.#whole(tensor)) as Float32Array };
     const key = `${node.order} ${rows} ${columns}`;
-    const at = Object.values(node.outputs).indexOf(tensor);
-    const known = this.#cache.get(key);
-    if (known) return known[at] as Window;
-    const tiled = this.#stages.get(node);
-    const windows = tiled
-      ? await this.#stageTile(tiled, rows, columns)
-      : [await transferTile(node, this.#source, rows, columns)];
-    this.#cache.set(key, windows);
-    return windows[at] as Window;
+    let windows = this.#cache.get(key);
+    if (!windows) {
+      const tiled = this.#stages.get(node);
+      const inParts = this.#inParts.get(node);
+      windows = tiled
+        ? await this.#stageTile(tiled, rows, columns)
+        : [(await inParts?.tile?.(this.#source, rows, columns)) as Window];
+      this.#cache.set(key, windows);
+    }
+    return windows[Object.values(node.outputs).indexOf(tensor)] as Window;
   }
 
   async #window(tensor: Tensor, rows: Range, columns: Range): Promise<Window> {
     const channels = tensor.shape[1] as number;
-    const window: Window = {
-      ...{ rows, columns },
-      data: new Float32Array(channels * (rows[1] - rows[0]) * (columns[1] - columns[0])),
-    };
+    const data = new Float32Array(channels * (rows[1] - rows[0]) * (columns[1] - columns[0]));
+    const window = { rows, columns, data };
     for (const place of tilesIn(this.#tiling(tensor), rows, columns))
       copyWindow(await this.#tile(tensor, place.rows, place.columns), window, channels);
     return window;
   }
 
   /** Computes a tile of a stage's outputs. */
-  async #stageTile({ stage, tiling }: TiledStage, rows: Range, columns: Range): Promise<Window[]> {
-    const { end, sources } = stage;
-    const around = [rows, columns].map((range, axis) =>
-      windowOf(stage, range, tiling.tile[axis] as number, tiling.size[axis] as number),
-    ) as [Range, Range];
-    const inputs: Record<string, Arrays[string]> = {};
-    for (const [i, tensor] of sources.entries()) {
-      const [r, c] = this.#rangesIn(stage, tensor, around);
-      const { data } = await this.#window(tensor, r, c);
-      inputs[`${i}`] = { shape: [1, tensor.shape[1] as number, r[1] - r[0], c[1] - c[0]], data };
-    }
-    for (const [i, tensor] of this.#wholesOf(stage).entries())
-      inputs[`whole ${i}`] = { shape: tensor.shape, data: await this.#whole(tensor) };
-    const results = await this.#compute(stageKey(stage, around), inputs, (tensors) =>
-      this.#recordStage(stage, around, tensors),
-    );
-    return Object.entries(end.outputs).map(([name, { shape }]) => {
-      const tile = {
-        rows,
-        columns,
-        data: new Float32Array(shape[1]! * (rows[1] - rows[0]) * (columns[1] - columns[0])),
-      };
-      copyWindow(
-        { rows: around[0], columns: around[1], data: results[name] as Float32Array },
-        tile,
-        shape[1] as number,
-      );
+  async #stageTile(tiled: TiledStage, rows: Range, columns: Range): Promise<Window[]> {
+    const { stage, tiling } = tiled;
+    const around = windowAround(stage, tiling, rows, columns);
+    const data: Record<string, Data> = {};
+    for (const [i, tensor] of stage.sources.entries())
+      data[i] = (await this.#window(tensor, ...rangesIn(stage, tensor, around))).data;
+    for (const [i, tensor] of wholesOf(stage).entries()) data[stage.sources.length + i] = await this.#whole(tensor);
+    const results = await this.#compute(this.#specOf(tiled, rows, columns), data);
+    return Object.entries(stage.end.outputs).map(([name, { shape }]) => {
+      const channels = shape[1] as number;
+      const size = channels * (rows[1] - rows[0]) * (columns[1] - columns[0]);
+      const tile = { rows, columns, data: new Float32Array(size) };
+      copyWindow({ rows: around[0], columns: around[1], data: results[name] as Float32Array }, tile, channels);
       return tile;
     });
   }
 
-  /** Tensors that a stage uses whole: statistics. Variables and constants are there already. */
-  #wholesOf({ nodes, scales }: Stage): Tensor[] {
-    const read = nodes.flatMap(({ inputs }) => tensorsOf(inputs)).filter((tensor) => !scales.has(tensor));
-    return [...new Set(read)].filter((tensor) => !(tensor instanceof Variable || tensor instanceof Constant));
-  }
-
-  #rangesIn(stage: Stage, tensor: Tensor, [rows, columns]: readonly [Range, Range]): [Range, Range] {
-    const [height, width] = sizeOf(Object.values(stage.end.outputs)[0] as Tensor);
-    return [rangeIn(stage, tensor, 0, rows, height), rangeIn(stage, tensor, 1, columns, width)];
-  }
-
-  /** Records the nodes of a stage for the window `around` of its outputs. */
-  #recordStage(stage: Stage, around: readonly [Range, Range], tensors: Tensors): Tensors {
-    const known = new Map<Tensor, Tensor>();
-    for (const [i, tensor] of stage.sources.entries()) known.set(tensor, asStored(tensor, tensors[`${i}`] as Tensor));
-    for (const [i, tensor] of this.#wholesOf(stage).entries())
-      known.set(tensor, asStored(tensor, tensors[`whole ${i}`] as Tensor));
-    let results: Tensors = {};
-    for (const node of stage.nodes) {
-      const [result] = Object.values(node.outputs) as [Tensor];
-      const [rows, columns] = this.#rangesIn(stage, result, around);
-      const attributes = ruleOf(node)?.attributes?.([rows[1] - rows[0], columns[1] - columns[0]]) ?? node.attributes;
-      const inputs = mapInputs(node.inputs, (tensor) => known.get(tensor) ?? tensor);
-      results = scope(node.scope, () =>
-        storedAs(storageOf(node), () => recordNode(node.operation, inputs, attributes)),
-      );
-      for (const [name, tensor] of Object.entries(node.outputs)) {
-        known.set(tensor, results[name] as Tensor);
-        this.#wholeOf.set((results[name] as Tensor).node as Node, node);
-      }
-    }
-    return results;
-  }
-
-  /** Work of a window in FLOP; the peak of memory covers it. */
-  #workOf(stage: Stage, around: readonly [Range, Range]): number {
-    const key = stageKey(stage, around);
-    const known = this.#recorded.get(key);
-    if (known !== undefined) return known;
-    const made = this.#plan(this.#shapesOf(stage, around), (tensors) => this.#recordStage(stage, around, tensors));
-    const work = made.dispatches.reduce((sum, dispatch) => sum + workOf(dispatch), 0);
-    this.#peak = Math.max(this.#peak, made.bytes);
-    this.#recorded.set(key, work);
-    return work;
+  /** The plan of the window that a tile is cut out of. */
+  #specOf({ stage, tiling }: TiledStage, rows: Range, columns: Range): PlanSpec {
+    const around = windowAround(stage, tiling, rows, columns);
+    const [height, width] = around.map(([start, end]) => end - start);
+    return {
+      key: `${stage.end.order} ${height}×${width}`,
+      inputs: shapesOf(stage, around),
+      build: (tensors) => recordStage(stage, around, tensors, this.#plans.standsFor),
+    };
   }
 
   /** The largest tiles for which a stage's windows fit into memory. */
@@ -317,162 +251,78 @@ export class WindowedPlan<Out extends string = string> {
     const size = sizeOf(Object.values(stage.end.outputs)[0] as Tensor);
     const tile: [number, number] = [...size];
     for (;;) {
-      const around = [0, 1].map((axis) =>
-        windowOf(stage, [0, tile[axis] as number], tile[axis] as number, size[axis] as number),
-      ) as [Range, Range];
-      if (this.#fits(this.#shapesOf(stage, around), (tensors) => this.#recordStage(stage, around, tensors)))
-        return { stage, tiling: { size, tile } };
+      const tiled = { stage, tiling: { size, tile } };
+      if (this.#plans.fits(this.#specOf(tiled, [0, tile[0]], [0, tile[1]]))) return tiled;
       const axis = tile[0] >= tile[1] ? 0 : 1;
       if (tile[axis] <= stage.grid)
         throw new LimitError(
-          `${stage.end.scope || stage.end.operation.name}: the smallest window does not fit into ${formatBytes(this.#memory)}`,
+          `${stage.end.scope || stage.end.operation.name}: the smallest window does not fit into ${formatBytes(this.#plans.memory)}`,
           "Allow more GPU memory",
         );
       tile[axis] = stage.grid * Math.ceil(tile[axis] / 2 / stage.grid);
     }
   }
 
-  #shapesOf(stage: Stage, around: readonly [Range, Range]): Arrays {
-    const maps = stage.sources.map((tensor, i) => {
-      const [r, c] = this.#rangesIn(stage, tensor, around);
-      return [`${i}`, { shape: [1, tensor.shape[1] as number, r[1] - r[0], c[1] - c[0]], data: NONE }] as const;
-    });
-    const wholes = this.#wholesOf(stage).map(
-      (tensor, i) => [`whole ${i}`, { shape: tensor.shape, data: NONE }] as const,
-    );
-    return Object.fromEntries([...maps, ...wholes]);
-  }
-
-  #fitting(most: number, inputs: (size: number) => Arrays, build: (tensors: Tensors) => Tensors): number {
-    for (let size = most; ; size = Math.ceil(size / 2)) {
-      if (this.#fits(inputs(size), build)) return size;
-      if (size === 1)
-        throw new LimitError(
-          `matching: one block does not fit into ${formatBytes(this.#memory)}`,
-          "Allow more GPU memory",
-        );
-    }
-  }
-
-  /** Whether a plan fits into memory and its tensors into bindings. */
-  #fits(inputs: Arrays, build: (tensors: Tensors) => Tensors): boolean {
-    try {
-      const made = this.#plan(inputs, build);
-      const { maxStorageBufferBindingSize } = this.#device.limits;
-      const largest = made.dispatches.flatMap(({ bindings }) => Object.values(bindings).map(byteSize));
-      return made.bytes <= this.#memory && Math.max(...largest) <= maxStorageBufferBindingSize;
-    } catch (error) {
-      if (error instanceof LimitError) return false;
-      throw error;
-    }
-  }
-
-  /** A plan whose nodes take the variants that the whole graph's take. */
-  #plan(inputs: Arrays, build: (tensors: Tensors) => Tensors): Plan {
-    const specs = Object.fromEntries(
-      Object.entries(inputs).map(([name, { shape, data }]) => [
-        name,
-        data instanceof Int32Array ? { shape, dtype: "i32" as const } : shape,
-      ]),
-    );
-    const made = plan(this.#device, specs, build);
-    const forced = new Map(this.#device.choices);
-    const asked = new Map<Node, number>();
-    for (const { node, key, candidates } of made.choices) {
-      const nth = asked.get(node) ?? 0;
-      asked.set(node, nth + 1);
-      const whole = this.#wholeOf.get(node);
-      const variant = whole && this.#variants.get(whole)?.variants[nth];
-      if (variant !== undefined && candidates.includes(variant)) forced.set(key, variant);
-    }
-    const differs = made.choices.some(({ key, taken }) => (forced.get(key) ?? taken) !== taken);
-    return differs ? plan(this.#device, specs, build, { choices: forced }) : made;
-  }
-
-  async #compute(key: string, inputs: Arrays, build: (tensors: Tensors) => Tensors) {
+  async #compute(spec: PlanSpec, data: Readonly<Record<string, Data>>): Promise<Readonly<Record<string, Data>>> {
     const run = this.#run as Run;
     const { signal, onProgress } = run.options;
-    signal?.throwIfAborted();
-    if (this.#resident?.key !== key) {
-      this.dispose();
-      const made = this.#plan(inputs, build);
-      this.#resident = { key, plan: made };
-      await made.prepare();
-    }
-    const { plan: resident } = this.#resident as { plan: Plan };
-    const work = resident.dispatches.reduce((sum, dispatch) => sum + workOf(dispatch), 0);
-    const watch = onProgress && {
-      onProgress: ({ stage, share }: { stage: string; share: number }) =>
-        onProgress({ stage, share: Math.min(1, (run.done + share * work) / this.estimate.flops) }),
-    };
-    const data = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, values.data]));
-    const results = await resident.run(data, { ...(signal && { signal }), ...watch });
+    const onWork = (stage: string, work: number) =>
+      onProgress?.({ stage, share: Math.min(1, (run.done + work) / this.estimate.flops) });
+    const { outputs, work } = await this.#plans.run(spec, data, { signal, onWork });
     run.done += work;
-    return results as Readonly<Record<string, Data>>;
+    return outputs;
   }
 
-  #estimated(): WindowEstimate {
-    let [flops, useful] = [0, 0];
+  #estimated(works: readonly (readonly [Node, number])[]): WindowEstimate {
+    let [flops, halos, windows] = [0, 0, 0];
     const inStages = new Set<Node>();
-    for (const { stage, tiling } of this.#stages.values()) {
+    for (const tiled of this.#stages.values()) {
+      const { stage, tiling } = tiled;
       for (const node of stage.nodes) inStages.add(node);
-      useful += stage.nodes.reduce((sum, node) => sum + (this.#variants.get(node)?.work ?? 0), 0);
       for (const { rows, columns } of tilesIn(tiling, [0, tiling.size[0]], [0, tiling.size[1]])) {
-        const around = [rows, columns].map((range, axis) =>
-          windowOf(stage, range, tiling.tile[axis] as number, tiling.size[axis] as number),
-        ) as [Range, Range];
-        flops += this.#workOf(stage, around);
+        const work = this.#plans.expect(this.#specOf(tiled, rows, columns));
+        const around = windowAround(stage, tiling, rows, columns);
+        flops += work;
+        halos += work * (1 - areaOf([rows, columns]) / areaOf(around));
+        windows++;
       }
     }
-    const halo = flops - useful;
-    for (const [node, { work }] of this.#variants) if (!inStages.has(node)) flops += work;
-    return { bytes: this.#peak, flops, haloShare: Math.max(0, halo / flops) };
+    for (const [node, work] of works) {
+      if (inStages.has(node)) continue;
+      flops += work;
+      if (!this.#inParts.has(node)) this.#plans.expect(smallSpec(node));
+    }
+    return { bytes: this.#plans.peak, flops, haloShare: halos / flops, windows };
   }
 }
 
-const NONE = new Float32Array(0);
+const IN_PARTS: Readonly<Record<string, new (node: Node, plans: Plans) => InParts>> = {
+  coarse_match: CoarseMatch,
+  fine_match: FineMatch,
+  transfer: Transfer,
+};
 
-/** One run. */
-interface Run {
-  readonly data: Readonly<Record<string, Float32Array>>;
-  readonly options: WindowRunOptions;
-  /** What is small, or was asked for whole. */
-  readonly whole: Map<Tensor, Data>;
-  /** Work done. */
-  done: number;
+function areaOf([rows, columns]: readonly [Range, Range]): number {
+  return (rows[1] - rows[0]) * (columns[1] - columns[0]);
 }
 
-/** Records `graph` again with every operation that can be decomposed in its parts; returns what stands for `results`. */
-function decomposed<Out extends string>(graph: Graph, results: Readonly<Record<Out, Tensor>>): Record<Out, Tensor> {
-  const known = new Map<Tensor, Tensor>(graph.inputs.map((tensor) => [tensor, input(tensor.name, tensor.shape)]));
-  const now = (tensor: Tensor) => known.get(tensor) ?? tensor;
-  for (const node of graph.nodes) {
-    const { operation, attributes } = node;
-    const inputs = mapInputs(node.inputs, now);
-    const outputs = scope(node.scope, () =>
-      storedAs(
-        storageOf(node),
-        () => operation.decompose?.(inputs, attributes) ?? recordNode(operation, inputs, attributes),
+/** What a small operation needs to be given. */
+function readsOf({ inputs }: Node): Tensor[] {
+  return tensorsOf(inputs).filter((tensor) => !(tensor instanceof Variable || tensor instanceof Constant));
+}
+
+/** The plan of an operation that runs at once. */
+function smallSpec(node: Node): PlanSpec {
+  const read = readsOf(node);
+  const inputs = read.map(({ shape, dtype }): InputSpec => (dtype === "i32" ? { shape, dtype } : shape));
+  return {
+    key: `${node.order}`,
+    inputs: Object.fromEntries(inputs.entries()),
+    build: (tensors) =>
+      recordNode(
+        node.operation,
+        mapInputs(node.inputs, (tensor) => tensors[read.indexOf(tensor)] ?? tensor),
+        node.attributes,
       ),
-    );
-    for (const [name, tensor] of Object.entries(node.outputs)) known.set(tensor, outputs[name] as Tensor);
-  }
-  return Object.fromEntries(Object.entries<Tensor>(results).map(([name, tensor]) => [name, now(tensor)])) as Record<
-    Out,
-    Tensor
-  >;
-}
-
-/** How the graph stores a node's outputs. */
-function storageOf({ outputs }: Node): FloatStorage {
-  return Object.values(outputs).some(({ dtype }) => dtype === "f16") ? "f16" : "f32";
-}
-
-/** A window as the graph stores the map: what comes from the host is f32. */
-function asStored({ dtype }: Tensor, tensor: Tensor): Tensor {
-  return dtype === "f16" ? cast(tensor, "f16") : tensor;
-}
-
-function stageKey({ end }: Stage, [rows, columns]: readonly [Range, Range]): string {
-  return `${end.order} ${rows[1] - rows[0]}×${columns[1] - columns[0]}`;
+  };
 }
