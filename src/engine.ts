@@ -69,6 +69,13 @@ export {
 } from "./graph/trace/tensor.js";
 export { detach, reshape } from "./graph/trace/view.js";
 export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune/tune.js";
+export {
+  type WindowEstimate,
+  WindowedPlan,
+  type WindowOptions,
+  type WindowProgress,
+  type WindowRunOptions,
+} from "./graph/windows/windowed_plan.js";
 export { colourShare, worseBlocks } from "./image/added.js";
 export { ImageError } from "./image/errors.js";
 export { gmsd } from "./image/gmsd.js";

@@ -77,6 +77,23 @@ export function halfOption(): Option {
 }
 
 /** For commands that enlarge images. */
+export function memoryOption(): Option {
+  return new Option(
+    "--memory <size>",
+    "GPU memory for an image, as 512MiB or 2GiB; larger images are computed in windows (default: 1 to 4 GiB by adapter)",
+  ).argParser(memorySize);
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+function memorySize(text: string): number {
+  const [, number = "", unit = ""] = /^([0-9]+(?:\.[0-9]+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
+  const bytes = Number(number) * (UNITS[unit.toLowerCase()] as number);
+  if (!(bytes >= 2 ** 20)) throw new InvalidArgumentError("Give at least 1MiB, as 512MiB or 2GiB.");
+  return Math.floor(bytes);
+}
+
+/** For commands that enlarge images. */
 export function ensembleOption(): Option {
   return new Option(
     "--ensemble <number>",

@@ -10,6 +10,7 @@ import {
   addCommand,
   ensembleOption,
   halfOption,
+  memoryOption,
   numberWithin,
   pathArgument,
   pathArguments,
@@ -72,6 +73,7 @@ export function addUpscale(program: Command): void {
     .option("--background <colour>", "lay transparent images on white, black, grey or #rrggbb", colour)
     .option("--keep-gps", "keep where the picture was taken; all other metadata are always kept")
     .addOption(halfOption())
+    .addOption(memoryOption())
     .addOption(ensembleOption())
     .option("--overwrite", "replace results that exist")
     .option("--adapter <name>", "part of the GPU adapter's name (default: the environment variable MASA_ADAPTER)");

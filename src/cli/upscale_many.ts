@@ -13,7 +13,7 @@ const LISTED = 20;
 /** Either `pairs`, the list, or `lr` and `ref`. */
 export interface BatchArguments
   extends WriteArguments,
-    Pick<UpscaleArguments, "out" | "hr" | "weights" | "half" | "ensemble" | "adapter" | "tune"> {
+    Pick<UpscaleArguments, "out" | "hr" | "weights" | "half" | "ensemble" | "memory" | "adapter" | "tune"> {
   readonly pairs?: string;
   readonly lr?: string;
   readonly ref?: readonly string[];
@@ -77,7 +77,7 @@ async function findPairs({ pairs: list, lr, ref, hr, out }: BatchArguments): Pro
 type ReadNetwork = Awaited<ReturnType<typeof import("../models/weights.js").readMasa>>;
 
 async function openUpscaler(
-  { adapter, half, ensemble, tune, weights }: BatchArguments,
+  { adapter, half, ensemble, memory, tune, weights }: BatchArguments,
   network: ReadNetwork,
   [first]: readonly BatchPair[],
   signal: AbortSignal,
@@ -92,7 +92,7 @@ async function openUpscaler(
     const storage = half ? "f16" : "f32";
     if (tune && first)
       await tuneFirst(device, upscaleChoices(device, masa, await readPair(first), storage), tune, signal);
-    return new Upscaler(device, masa, { storage, ensemble });
+    return new Upscaler(device, masa, { storage, ensemble, memory });
   } catch (error) {
     device.dispose();
     throw error;

@@ -22,6 +22,7 @@ export interface UpscaleArguments extends WriteArguments {
   readonly hr?: string;
   readonly half?: boolean;
   readonly ensemble?: Ensemble;
+  readonly memory?: number;
   readonly adapter?: string;
   readonly profile?: ProfileOption;
   readonly tune?: number;
@@ -111,7 +112,7 @@ async function checkOutputs(options: UpscaleArguments): Promise<void> {
 }
 
 async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArguments, signal: AbortSignal) {
-  const { weights, half, ensemble, adapter, profile, tune } = options;
+  const { weights, half, ensemble, memory, adapter, profile, tune } = options;
   const storage = half ? "f16" : "f32";
   const { openDevice } = await import("../platform/node.js");
   const { formatBytes } = await import("../gpu/errors.js");
@@ -142,9 +143,12 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
       {
         storage,
         ensemble,
+        memory,
         matches: options.compare !== undefined,
         signal,
         onMemory,
+        onWindows: ({ windows, haloShare }) =>
+          say("windows", `${windows}; halos are ${(100 * haloShare).toFixed(1)} % of the work`),
         onProgress,
         ...(profiler && { profiler }),
       },

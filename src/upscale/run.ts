@@ -7,6 +7,7 @@ import { type Data, type PlanChoice, type PlanProgress, plan } from "../graph/pl
 import { PlanCache } from "../graph/plan/plan_cache.js";
 import { scope } from "../graph/trace/graph.js";
 import { GraphError, type Tensor } from "../graph/trace/tensor.js";
+import type { WindowEstimate } from "../graph/windows/windowed_plan.js";
 import { type Image, mergeAlpha, splitAlpha, toGrey } from "../image/image.js";
 import { SCALE } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
@@ -18,6 +19,7 @@ import { checkStorage, type Masa, type MasaInputs } from "../masa/masa.js";
 import { extract, type Matches } from "../masa/matching.js";
 import { pictureOf, planesOf, shapesOf, similarityOf, tensorsOf } from "./network.js";
 import { type PreparedPair, preparePair, type UpscaleRequest } from "./prepare.js";
+import { defaultMemory, fitsWhole, WindowedPlans } from "./windows.js";
 
 /** Why the result is not finite, by how features are stored. */
 export function remedy(storage: FloatStorage): string {
@@ -32,6 +34,8 @@ export interface UpscaleOptions {
   readonly onProgress?: (progress: PlanProgress) => void;
   /** Called before any GPU memory is taken, with the bytes that the run takes besides the weights. */
   readonly onMemory?: (bytes: number) => void;
+  /** Called, after `onMemory`, where the images do not fit at once and are computed in windows. */
+  readonly onWindows?: (estimate: WindowEstimate) => void;
   readonly signal?: AbortSignal;
   /** Given, the network runs once to warm up, and a second time to be profiled. */
   readonly profiler?: Profiler;
@@ -48,6 +52,11 @@ export interface UpscalerOptions<Matched extends boolean = boolean> {
   readonly ensemble?: Ensemble | undefined;
   /** Most bytes of GPU memory of its plans, besides the weights; a larger plan evicts all others. Default 256 MiB. */
   readonly keptBytes?: number | undefined;
+  /**
+   * Most bytes of GPU memory for an image, besides the weights. What needs more is computed in windows, with the same bits.
+   * Default: eight of the adapter's largest bindings, between 1 and 4 GiB.
+   */
+  readonly memory?: number | undefined;
   /** Whether to compute and read back what was matched, too. Default false. */
   readonly matches?: Matched | undefined;
 }
@@ -99,26 +108,38 @@ export class Upscaler<Matched extends boolean = false> {
   readonly #matches: boolean;
   readonly #ensemble: Ensemble;
   readonly #runner: EnsembleRunner<string>;
+  readonly #windows: WindowedPlans;
+  /** Sizes of the inputs, and whether they fit at once. */
+  readonly #fits = new Map<string, boolean>();
   /** Settles with the last call. */
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  /** Throws `ArgumentError` for an unknown storage or ensemble. */
+  /** Throws `ArgumentError` for an unknown storage or ensemble, and for a memory that is not a positive number. */
   constructor(
     readonly device: Device,
     readonly masa: Masa,
-    { storage = "f32", ensemble = 1, keptBytes = KEPT_BYTES, matches }: UpscalerOptions<Matched> = {},
+    {
+      storage = "f32",
+      ensemble = 1,
+      keptBytes = KEPT_BYTES,
+      memory = defaultMemory(device),
+      matches,
+    }: UpscalerOptions<Matched> = {},
   ) {
+    if (!(memory > 0))
+      throw new ArgumentError(
+        `memory is ${memory}; it must be a number of bytes above 0`,
+        "Leave it out for the default",
+      );
     checkStorage(storage);
     checkEnsemble(ensemble);
     this.#ensemble = ensemble;
     this.#storage = storage;
     this.#matches = matches === true;
-    this.#plans = new PlanCache<keyof MasaInputs, string>(
-      device,
-      (inputs) => upscaleGraph(masa, inputs, { storage, matches: this.#matches }),
-      keptBytes,
-    );
+    const build = (inputs: MasaInputs) => upscaleGraph(masa, inputs, { storage, matches: this.#matches });
+    this.#plans = new PlanCache<keyof MasaInputs, string>(device, build, keptBytes);
+    this.#windows = new WindowedPlans(device, build, memory);
     this.#runner = new EnsembleRunner(this.#plans, keptBytes);
   }
 
@@ -154,7 +175,7 @@ export class Upscaler<Matched extends boolean = false> {
 
   async #run(
     pair: PreparedPair,
-    { onMemory, profiler, ...watch }: UpscaleOptions,
+    { onMemory, onWindows, profiler, ...watch }: UpscaleOptions,
   ): Promise<Readonly<Record<string, Data>>> {
     if (this.#ensemble !== 1) {
       if (profiler)
@@ -164,12 +185,51 @@ export class Upscaler<Matched extends boolean = false> {
         );
       return this.#runner.run(planesOf(pair), this.#ensemble, { onMemory, ...watch });
     }
-    const plan = await phase(profiler, "compile", () => this.#plans.get(shapesOf(pair), onMemory));
+    const shapes = shapesOf(pair);
     const data = tensorsOf(pair);
+    if (!this.#fitsWhole(shapes)) {
+      if (profiler)
+        throw new ArgumentError(
+          "a profiler measures one run of the network, and these images are computed in windows",
+          advice("Raise memory, or use smaller images", "Raise --memory, or use smaller images"),
+        );
+      return this.#runWindows(shapes, data, {
+        ...(onMemory && { onMemory }),
+        ...(onWindows && { onWindows }),
+        ...watch,
+      });
+    }
+    const plan = await phase(profiler, "compile", () => this.#plans.get(shapes, onMemory));
     const unprofiled = await phase(profiler, "warm up", () => plan.run(data, watch));
     if (!profiler) return unprofiled;
     watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount, share: 1 });
     return plan.run(data, { profiler });
+  }
+
+  #fitsWhole(shapes: Record<keyof MasaInputs, Shape>): boolean {
+    const key = JSON.stringify(shapes);
+    const { device, build, memory } = this.#windows;
+    const fits = this.#fits.get(key) ?? fitsWhole(device, shapes, build, memory);
+    this.#fits.set(key, fits);
+    return fits;
+  }
+
+  #runWindows(
+    shapes: Record<keyof MasaInputs, Shape>,
+    data: Readonly<Record<string, Float32Array>>,
+    { onMemory, onWindows, onProgress, signal }: UpscaleOptions,
+  ): Promise<Readonly<Record<string, Data>>> {
+    const windowed = this.#windows.get(shapes);
+    const { estimate } = windowed;
+    onMemory?.(estimate.bytes);
+    onWindows?.(estimate);
+    // Plans that wait for images that fit would take memory on top.
+    this.#plans.dispose();
+    const whole = 100;
+    return windowed.run(data, {
+      signal,
+      onProgress: ({ stage, share }) => onProgress?.({ stage, done: Math.floor(share * whole), total: whole, share }),
+    });
   }
 
   #withSizesThatFit(error: OutOfGpuMemoryError, pair: PreparedPair): OutOfGpuMemoryError {
@@ -201,7 +261,8 @@ export class Upscaler<Matched extends boolean = false> {
 type ResultOf<Matched extends boolean> = Matched extends true ? MatchedResult : UpscaleResult;
 
 /**
- * Enlarges `lr` four times with what the references show. Alpha is enlarged bicubically; grey stays grey; 16 bits stay. A
+ * Enlarges `lr` four times with what the references show. Alpha is enlarged bicubically; grey stays grey; 16 bits stay.
+ * Images of any size run within `memory`: those that do not fit at once are computed in windows, with the same bits. A
  * request that exceeds the device's `memoryLimit` is refused before anything is compiled, with sizes that would fit.
  * Throws `ImageError`, `ArgumentError`, `LimitError` (also where the adapter lacks f16), `OutOfGpuMemoryError`, or the
  * signal's reason.
@@ -213,11 +274,12 @@ export async function upscale<Matched extends boolean = false>(
   {
     storage,
     ensemble,
+    memory,
     matches,
     ...options
-  }: UpscaleOptions & Pick<UpscalerOptions<Matched>, "storage" | "ensemble" | "matches"> = {},
+  }: UpscaleOptions & Pick<UpscalerOptions<Matched>, "storage" | "ensemble" | "memory" | "matches"> = {},
 ): Promise<ResultOf<Matched>> {
-  const upscaler = new Upscaler<Matched>(device, masa, { storage, ensemble, matches });
+  const upscaler = new Upscaler<Matched>(device, masa, { storage, ensemble, memory, matches });
   try {
     return await upscaler.upscale(request, options);
   } finally {

@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { LimitError } from "../../../src/gpu/errors.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, type Data } from "../../../src/graph/plan/plan.js";
 import { WindowedPlan } from "../../../src/graph/windows/windowed_plan.js";
 import type { FloatStorage } from "../../../src/kernels/kernel.js";
 import { Masa, type MasaInputs } from "../../../src/masa/masa.js";
 import { openDevice } from "../../../src/platform/node.js";
-import { upscaleGraph } from "../../../src/upscale/upscale.js";
+import { upscaleGraph } from "../../../src/upscale/run.js";
 import { testDevice } from "../../device.js";
 import { Random } from "../ops/check.js";
 
@@ -38,7 +38,7 @@ function sample({ lr: [h, w], refDown: [hr, wr], network = SHALLOW, storage = "f
   const random = new Random(`${h} ${w}`);
   const values = (shape: readonly number[]) => Float32Array.from(random.array(shape).data, Math.abs);
   const data = { lr: values(shapes.lr), ref: values(shapes.ref), refDown: values(shapes.refDown) };
-  return { masa, shapes, data, build: (inputs: MasaInputs) => upscaleGraph(masa, inputs, storage) };
+  return { masa, shapes, data, build: (inputs: MasaInputs) => upscaleGraph(masa, inputs, { storage, matches: true }) };
 }
 
 describe("windowed plan", () => {
@@ -58,7 +58,7 @@ describe("windowed plan", () => {
         expect(windows).to.be.above(12);
         const found = await windowed.run(data);
         for (const [name, values] of Object.entries(expected))
-          expect(Buffer.compare(bytesOf(values), bytesOf(found[name as keyof typeof found])), name).to.equal(0);
+          expect(Buffer.compare(bytesOf(values), bytesOf(found[name] as Data)), name).to.equal(0);
       } finally {
         masa.parameters.dispose();
       }
