@@ -103,6 +103,7 @@ export type { MatchGeometry } from "./masa/geometry.js";
 export { Masa, type MasaInputs, type MasaOptions, type MasaOutput } from "./masa/masa.js";
 export type { Implementation, Matching } from "./masa/matching.js";
 export { type ChannelOrder, Vgg19, type VggLayer } from "./masa/vgg.js";
+export { NETWORK_PRESETS } from "./models/presets.js";
 export { type AccumulationOptions, GradientAccumulator } from "./nn/accumulation.js";
 export { Adam, type AdamOptions, type AdamStepOptions } from "./nn/adam.js";
 export {

@@ -8,7 +8,7 @@ import { prepareCases } from "../../src/evaluate/evaluate.js";
 import { checkTarget, writeFileAtomic } from "../../src/files/atomic.js";
 import { writeImage } from "../../src/files/images.js";
 import type { Image } from "../../src/image/image.js";
-import { loadMasa } from "../../src/models/weights.js";
+import { loadMasa } from "../../src/models/load.js";
 import { openDevice } from "../../src/platform/node.js";
 import { installedVersion, installPeers } from "../peers/install.js";
 import { commandLine, described, runProgram, say } from "../program.js";

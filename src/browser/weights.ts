@@ -3,7 +3,7 @@ import { CheckpointError } from "../formats/errors.js";
 import type { Device } from "../gpu/device.js";
 import type { MasaConfig } from "../masa/config.js";
 import type { Masa } from "../masa/masa.js";
-import { parseNetwork, placeNetwork } from "../models/network.js";
+import { parseNetwork, placeNetwork } from "../models/parse.js";
 
 /** The weights that come with the package: those of the preset `small`. */
 export const SHIPPED_WEIGHTS = new URL("../../../weights/small.safetensors", import.meta.url);

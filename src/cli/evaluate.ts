@@ -119,7 +119,7 @@ function level(text: string): number | "each" {
 
 /** All files are looked at and all names checked before the GPU is asked for anything. */
 async function evaluateFiles(signal: AbortSignal, options: Options): Promise<void> {
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/load.js");
   const { writeFileAtomic } = await import("../files/atomic.js");
   const team = await workforce();
   const { data, protocol } = await findCases(options);
@@ -248,7 +248,7 @@ async function checkReport(json: string, target: string, { cases }: TestData, ot
   }
 }
 
-type ReadNetwork = Awaited<ReturnType<typeof import("../models/weights.js").readMasa>>;
+type ReadNetwork = Awaited<ReturnType<typeof import("../models/load.js").readMasa>>;
 
 async function run(
   network: ReadNetwork,

@@ -94,7 +94,7 @@ async function run(
 ) {
   const { openDevice } = await import("../platform/node.js");
   const { explain } = await import("../upscale/explain.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/load.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const device = await openDevice({ adapter });
   const progress = new Progress();

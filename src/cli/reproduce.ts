@@ -174,7 +174,7 @@ async function reproduce(signal: AbortSignal, wanted: ExperimentName | undefined
   const { checkTarget, makeFolder } = await import("../files/atomic.js");
   const { EXPERIMENTS: run } = await import("../reproduce/experiments.js");
   const { writeResult } = await import("../reproduce/write.js");
-  const { SHIPPED_WEIGHTS } = await import("../models/weights.js");
+  const { SHIPPED_WEIGHTS } = await import("../models/load.js");
   const team = await workforce();
   await team.together(async () => {
     if (!team.chief) return;

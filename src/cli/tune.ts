@@ -116,7 +116,7 @@ async function upscaleOf(
 ): Promise<readonly PlanChoice[]> {
   const { createImage } = await import("../image/image.js");
   const { upscaleChoices } = await import("../upscale/run.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/load.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const wide = ([height, width]: ImageSize) => `${width}×${height}`;
   print(`enlarging ${wide(lr)} with a reference of ${wide(ref)}`);

@@ -23,7 +23,7 @@ export interface BatchArguments
 /** Names are checked and weights read before the GPU is asked for anything. */
 export async function upscaleMany(options: BatchArguments, signal: AbortSignal): Promise<void> {
   const { divide, upscaleBatch } = await import("../upscale/batch/run.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/load.js");
   const { out, weights, overwrite = false } = options;
   const pairs = await findPairs(options);
   const { ready, todo } = divide(out, pairs);
@@ -74,7 +74,7 @@ async function findPairs({ pairs: list, lr, ref, hr, out }: BatchArguments): Pro
   return pairs;
 }
 
-type ReadNetwork = Awaited<ReturnType<typeof import("../models/weights.js").readMasa>>;
+type ReadNetwork = Awaited<ReturnType<typeof import("../models/load.js").readMasa>>;
 
 async function openUpscaler(
   { adapter, half, ensemble, memory, tune, weights }: BatchArguments,

@@ -118,7 +118,7 @@ async function enlarge(lr: Image, refs: readonly Image[], options: UpscaleArgume
   const { formatBytes } = await import("../gpu/errors.js");
   const { Profiler } = await import("../gpu/profiler.js");
   const { upscale, upscaleChoices } = await import("../upscale/run.js");
-  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/weights.js");
+  const { readMasa, SHIPPED_WEIGHTS } = await import("../models/load.js");
   const network = await readMasa(weights ?? SHIPPED_WEIGHTS);
   const device = await openDevice({ adapter });
   const progress = new JobProgress();

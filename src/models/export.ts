@@ -7,8 +7,8 @@ import { ShapeError } from "../gpu/errors.js";
 import { input, trace } from "../graph/trace/graph.js";
 import { SCALE } from "../image/pairs.js";
 import { onnxBytes } from "../onnx/export.js";
-import { CONFIG_KEY } from "./network.js";
-import { readNetwork } from "./weights.js";
+import { readNetwork } from "./load.js";
+import { CONFIG_KEY } from "./parse.js";
 
 /**
  * Writes the network of any file that `loadMasa` reads, under the official names: what to pass on of a training checkpoint.

@@ -8,7 +8,7 @@ import { type CaseResults, evaluatePrepared, type PreparedCase, prepareCases } f
 import type { Device } from "../gpu/device.js";
 import { MASA, type MasaConfig } from "../masa/config.js";
 import { Masa } from "../masa/masa.js";
-import { loadMasa } from "../models/weights.js";
+import { loadMasa } from "../models/load.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import { readTrainingSet } from "../train/dataset.js";
 import { readMetrics } from "../train/log/metrics.js";

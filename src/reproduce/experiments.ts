@@ -4,7 +4,7 @@ import { findTestData } from "../data/layouts.js";
 import type { Workforce } from "../data/workforce.js";
 import { prepareCases } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
-import { loadMasa } from "../models/weights.js";
+import { loadMasa } from "../models/load.js";
 import { type AblationTable, ablations, type Training } from "./ablations.js";
 import { dense } from "./dense.js";
 import { fig5 } from "./fig5.js";

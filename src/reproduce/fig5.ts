@@ -12,7 +12,7 @@ import type { Image } from "../image/image.js";
 import { MASA, type MasaConfig } from "../masa/config.js";
 import { countFlops } from "../masa/flops.js";
 import { matchGeometry } from "../masa/geometry.js";
-import { loadMasa } from "../models/weights.js";
+import { loadMasa } from "../models/load.js";
 import { lineChart } from "./chart.js";
 import { giga } from "./format.js";
 import { TABLE2 } from "./paper.js";

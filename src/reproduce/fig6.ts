@@ -7,7 +7,7 @@ import { evaluatePrepared, type PreparedCase } from "../evaluate/evaluate.js";
 import type { Device } from "../gpu/device.js";
 import { createImage, type Image, maxValue } from "../image/image.js";
 import { downscale } from "../image/pairs.js";
-import { loadMasa } from "../models/weights.js";
+import { loadMasa } from "../models/load.js";
 import { average, eachNetwork, type Training, testCases, trainVariant, VARIANTS, type Variant } from "./ablations.js";
 import { lineChart } from "./chart.js";
 import type { Result } from "./result.js";

@@ -9,7 +9,7 @@ import type { Workforce } from "../data/workforce.js";
 import { evaluate } from "../evaluate/evaluate.js";
 import { bicubicRow, SCORE_COLUMNS, type Scores, scoreRow } from "../evaluate/scores.js";
 import type { Device } from "../gpu/device.js";
-import { loadMasa } from "../models/weights.js";
+import { loadMasa } from "../models/load.js";
 import { lineChart } from "./chart.js";
 import type { Result } from "./result.js";
 

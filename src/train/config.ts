@@ -7,6 +7,7 @@ import { advice, MasaError } from "../errors.js";
 import { ADAPTATIONS, AGGREGATIONS, currentKeys, MASA, type MasaConfig, masaConfig } from "../masa/config.js";
 import { FIRST_WEIGHTS, type FirstWeights } from "../masa/first_weights.js";
 import type { VggLayer } from "../masa/vgg.js";
+import { NETWORK_PRESETS } from "../models/presets.js";
 import {
   belowOne,
   choice,
@@ -269,7 +270,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
   small: {
     help: "16 channels, most blocks where images are small, as the shipped weights: an hour or two on a CPU",
     changes: {
-      ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 6, 2, 1], size: 96, batch: 4 },
+      ...{ ...NETWORK_PRESETS.small, size: 96, batch: 4 },
       ...{ firstWeights: "he", smooth: 0.1, chroma: CHROMA, geometryFrom: 0, orient: "together", dropReference: 0.1 },
       ...{ lr: 1e-3, schedule: "anneal", warmup: 50, average: 0.995, steps: 1500 },
       ...{ checkpointEvery: 50, validateEvery: 250 },
@@ -278,7 +279,7 @@ export const PRESETS: Readonly<Record<string, { readonly help: string; readonly 
   tiny: {
     help: "16 channels, a block at each stage, small images: minutes on a CPU",
     changes: {
-      ...{ channels: 16, encoderBlocks: [1, 1, 1], decoderBlocks: [1, 1, 1, 1, 1, 1], size: 96, batch: 4 },
+      ...{ ...NETWORK_PRESETS.tiny, size: 96, batch: 4 },
       ...{ firstWeights: "he", smooth: 0.1, chroma: CHROMA, geometryFrom: 0, orient: "together" },
       ...{ lr: 1e-3, schedule: "constant", warmup: 20, steps: 500 },
       ...{ checkpointEvery: 100, validateEvery: 100 },

@@ -5,7 +5,7 @@ import { Discriminator } from "../masa/discriminator.js";
 import { type FirstWeights, firstWeightsFactor } from "../masa/first_weights.js";
 import { Masa } from "../masa/masa.js";
 import { Vgg19 } from "../masa/vgg.js";
-import type { FillVgg } from "../models/vgg_weights.js";
+import type { FillVgg } from "../models/vgg.js";
 import type { TrainerConfig } from "./config.js";
 import type { Critics } from "./objective.js";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { readSafetensors } from "../../src/files/safetensors.js";
 import { readWeights } from "../../src/files/weights.js";
-import { SHIPPED_WEIGHTS } from "../../src/models/weights.js";
+import { SHIPPED_WEIGHTS } from "../../src/models/load.js";
 import { masa } from "./masa.js";
 
 describe("masa export", () => {

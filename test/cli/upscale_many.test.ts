@@ -6,7 +6,7 @@ import { expect } from "chai";
 import { readImage, writeImage } from "../../src/files/images.js";
 import { createImage } from "../../src/image/image.js";
 import { Masa } from "../../src/masa/masa.js";
-import { saveParameters } from "../../src/models/weights.js";
+import { saveParameters } from "../../src/models/save.js";
 import { testDevice } from "../device.js";
 import { fillNoise } from "../files/golden.js";
 import { masa } from "./masa.js";

@@ -22,7 +22,7 @@ import { psnr, psnrCbCr, psnrY, ssimY } from "../../src/image/metrics.js";
 import { downscale, padCentred, padEnd, stackReferences } from "../../src/image/pairs.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import type { Masa } from "../../src/masa/masa.js";
-import { untrainedMasa } from "../../src/models/weights.js";
+import { untrainedMasa } from "../../src/models/load.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
 import { upscale } from "../../src/upscale/run.js";
 import { noise, put } from "../data/files.js";

@@ -9,7 +9,7 @@ import { psnrY } from "../../src/image/metrics.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import { masaConfig } from "../../src/masa/config.js";
 import type { Masa } from "../../src/masa/masa.js";
-import { loadMasa, SHIPPED_WEIGHTS } from "../../src/models/weights.js";
+import { loadMasa, SHIPPED_WEIGHTS } from "../../src/models/load.js";
 import { PRESETS } from "../../src/train/config.js";
 import { upscale } from "../../src/upscale/run.js";
 import { testDevice } from "../device.js";

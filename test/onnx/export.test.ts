@@ -10,7 +10,7 @@ import { scope } from "../../src/graph/trace/graph.js";
 import { ones, Parameters } from "../../src/graph/trace/parameters.js";
 import { GraphError } from "../../src/graph/trace/tensor.js";
 import { exportOnnx } from "../../src/models/export.js";
-import { readNetwork, SHIPPED_WEIGHTS } from "../../src/models/weights.js";
+import { readNetwork, SHIPPED_WEIGHTS } from "../../src/models/load.js";
 import { ROWS } from "../../src/onnx/operations.js";
 import { failure, inFolder } from "../files/golden.js";
 import { CASES, modelOf, type Tensors } from "./cases.js";

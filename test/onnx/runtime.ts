@@ -17,7 +17,7 @@ import { cropImage, type Image, toTensor } from "../../src/image/image.js";
 import { downscale } from "../../src/image/pairs.js";
 import { Masa } from "../../src/masa/masa.js";
 import { exportOnnx } from "../../src/models/export.js";
-import { loadMasa, SHIPPED_WEIGHTS } from "../../src/models/weights.js";
+import { loadMasa, SHIPPED_WEIGHTS } from "../../src/models/load.js";
 import { testDevice } from "../device.js";
 import { inFolder } from "../files/golden.js";
 import { CASES, dtypeOf, inputData, modelOf, type Tensors } from "./cases.js";

@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { readImage } from "../../src/files/images.js";
-import { loadMasa } from "../../src/models/weights.js";
+import { loadMasa } from "../../src/models/load.js";
 import { upscale } from "../../src/upscale/run.js";
 import { type Ended, node } from "../cli/masa.js";
 import { testDevice } from "../device.js";

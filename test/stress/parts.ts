@@ -6,7 +6,7 @@ import { writeImage } from "../../src/files/images.js";
 import { createImage } from "../../src/image/image.js";
 import type { MasaConfig } from "../../src/masa/config.js";
 import { readCheckpoint } from "../../src/models/checkpoint.js";
-import { untrainedMasa } from "../../src/models/weights.js";
+import { untrainedMasa } from "../../src/models/load.js";
 import { openDevice } from "../../src/platform/node.js";
 import { type StepEvent, train } from "../../src/train/run.js";
 import { upscaleBatch } from "../../src/upscale/batch/run.js";

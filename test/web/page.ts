@@ -18,7 +18,7 @@ import { createImage, cropImage, type Image } from "../../src/image/image.js";
 import { psnrY } from "../../src/image/metrics.js";
 import { resizeBicubic } from "../../src/image/resize.js";
 import { Masa } from "../../src/masa/masa.js";
-import { loadMasa } from "../../src/models/weights.js";
+import { loadMasa } from "../../src/models/load.js";
 import { upscale } from "../../src/upscale/run.js";
 import { caseBytes, casePath } from "../cases.js";
 import { testDevice } from "../device.js";

@@ -10,7 +10,7 @@ import { NoAdapterError } from "../../../src/gpu/errors.js";
 import { createImage } from "../../../src/image/image.js";
 import { psnrY, ssimY } from "../../../src/image/metrics.js";
 import { resizeBicubic } from "../../../src/image/resize.js";
-import { untrainedMasa } from "../../../src/models/weights.js";
+import { untrainedMasa } from "../../../src/models/load.js";
 import { nodePlatform, openDevice } from "../../../src/platform/node.js";
 import { type BatchPair, readPair } from "../../../src/upscale/batch/pairs.js";
 import type { Row } from "../../../src/upscale/batch/results.js";

@@ -9,7 +9,7 @@ import { matchWeights } from "../formats/weights.js";
 import type { Device } from "../gpu/device.js";
 import type { Parameters } from "../graph/trace/parameters.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../masa/vgg.js";
-import { checkedValues } from "./network.js";
+import { checkedValues } from "./parse.js";
 
 /** Convolutions in each stage of torchvision's networks. */
 const STAGES = { vgg19: [2, 2, 4, 4, 4], vgg16: [2, 2, 3, 3, 3], vgg13: [2, 2, 2, 2, 2], vgg11: [1, 1, 2, 2, 2] };

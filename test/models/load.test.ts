@@ -12,8 +12,8 @@ import { Masa } from "../../src/masa/masa.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../../src/masa/vgg.js";
 import { writeCheckpoint } from "../../src/models/checkpoint.js";
 import { exportMasa } from "../../src/models/export.js";
-import { readVgg } from "../../src/models/vgg_weights.js";
-import { loadMasa, readMasa, readNetwork } from "../../src/models/weights.js";
+import { loadMasa, readMasa, readNetwork } from "../../src/models/load.js";
+import { readVgg } from "../../src/models/vgg.js";
 import { testDevice } from "../device.js";
 import { failure, inFolder, uniform } from "../files/golden.js";
 

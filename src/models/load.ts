@@ -1,19 +1,17 @@
-/** Weights between files of this machine and networks on the GPU. */
+/** Networks out of files on this machine, and new ones. */
 import { fileURLToPath } from "node:url";
 import { CheckpointError } from "../files/errors.js";
 import { readBytes } from "../files/read.js";
-import { writeSafetensors } from "../files/safetensors.js";
 import { readWeights } from "../files/weights.js";
 import { isCheckpoint } from "../formats/checkpoint.js";
 import { isSafetensors, parseSafetensors } from "../formats/safetensors.js";
-import { FileTensor } from "../formats/tensor.js";
 import { matchWeights } from "../formats/weights.js";
 import type { Device } from "../gpu/device.js";
 import type { Parameters } from "../graph/trace/parameters.js";
 import type { MasaConfig } from "../masa/config.js";
 import { Masa } from "../masa/masa.js";
 import { verify } from "./checkpoint.js";
-import { assign, checkedValues, type ParsedNetwork, parseNetwork, placeNetwork } from "./network.js";
+import { assign, checkedValues, type ParsedNetwork, parseNetwork, placeNetwork } from "./parse.js";
 
 /** The weights that come with the package: those of the preset `small`. weights/README.md tells how they were made. */
 export const SHIPPED_WEIGHTS = fileURLToPath(new URL("../../../weights/small.safetensors", import.meta.url));
@@ -64,12 +62,4 @@ export async function loadParameters(parameters: Parameters, path: string): Prom
   for (const name of weights.keys()) if (COUNTER.test(name)) weights.delete(name);
   matchWeights(parameters.all, weights, path);
   assign(parameters, checkedValues(weights, path));
-}
-
-/** Writes all variables as float32 safetensors under their official names. The file is complete or absent. */
-export async function saveParameters(parameters: Parameters, path: string): Promise<void> {
-  const tensors = new Map<string, FileTensor>();
-  for (const variable of parameters.all)
-    tensors.set(variable.name, FileTensor.of("F32", variable.shape, await parameters.read(variable)));
-  await writeSafetensors(path, tensors);
 }
