@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ArgumentError } from "../../src/errors.js";
 import { createImage, type Image } from "../../src/image/image.js";
-import { untrainedMasa } from "../../src/models/weights.js";
+import { untrainedMasa } from "../../src/models/load.js";
 import { upscale } from "../../src/upscale/run.js";
 import { defaultMemory } from "../../src/upscale/windows.js";
 import { testDevice } from "../device.js";
