@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { readImage, writeImage } from "../../src/files/images.js";
+import { readSafetensors } from "../../src/files/safetensors.js";
 import { createImage } from "../../src/image/image.js";
 import { type Ended, node } from "../cli/masa.js";
 import { fillNoise, goldenPath } from "../files/golden.js";
@@ -127,17 +128,24 @@ describe("what the documents show", () => {
     );
   });
 
-  it("examples/custom_kernel.ts, which computes what the CPU does", async () => {
-    const stdout = await example("custom_kernel");
-    const rows = [...stdout.matchAll(/^(?:y |dx| {2}) ([\d. -]+?)(?: on the CPU)?$/gm)].map(([, row]) => row);
-    expect(rows).to.have.length(4);
-    expect([rows[0], rows[2]]).to.deep.equal([rows[1], rows[3]]);
+  it("examples/custom_network.ts, which trains and saves", async () => {
+    const stdout = await example("custom_network", join(ROOT, "examples/data/cufed5"), "8");
+    const losses = [...stdout.matchAll(/^step \d+: L1 ([\d.]+)$/gm)].map(([, loss]) => Number(loss));
+    expect(losses).to.have.length(8);
+    expect(losses.every((loss) => loss > 0 && loss < 0.2)).to.equal(true);
+    expect((await readSafetensors(at("net.safetensors"))).tensors.has("body.3.conv2.bias")).to.equal(true);
   });
 
-  it("examples/custom_loss.ts, which lowers its loss", async () => {
-    const stdout = await example("custom_loss", join(ROOT, "examples/data/cufed5"), "6");
-    const edges = [...stdout.matchAll(/edges ([\d.]+)/g)].map(([, edge]) => Number(edge));
-    expect(edges).to.have.length(6);
-    expect(edges.at(-1)).to.be.below(edges[0]!);
+  it("examples/custom_loss.ts, which trains and resumes", async () => {
+    const run = (steps: string) => example("custom_loss", join(ROOT, "examples/data/cufed5"), "runs/edges", steps);
+    expect(await run("2")).to.match(/step 2: L1 0\.\d+, total 0\.\d+\n2 steps/);
+    expect(await run("3")).to.match(/^step 3: L1/);
+  });
+
+  it("examples/custom_operation.ts, which computes what the CPU does", async () => {
+    const stdout = await example("custom_operation");
+    const [gpu, cpu] = [...stdout.matchAll(/^(?:y| ) ([\d. ]+?)(?: on the CPU)?$/gm)].map(([, row]) => row);
+    expect(gpu).to.equal(cpu);
+    expect(stdout).to.match(/gradient checked: error \d/);
   });
 });

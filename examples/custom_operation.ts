@@ -1,15 +1,15 @@
-/** A custom operation: WGSL, shape rule and gradient, then used and differentiated: node dist/examples/custom_kernel.js */
+/** A custom operation: WGSL, shape rule and gradient, verified with checkGradients: node dist/examples/custom_operation.js */
 import {
-  compile,
+  checkGradients,
+  compute,
+  constant,
   div,
   flatGrid,
-  grad,
   mul,
   nodePlatform,
   type Operation,
   openDevice,
   record,
-  sum,
   type Tensor,
   type Tensors,
 } from "masa-webgpu";
@@ -46,15 +46,15 @@ const charbonnier = (x: Tensor, epsilon: number) => record(operation, { x }, { e
 // The platform returns the text of each shader, so a custom one is one more name.
 const shader = (name: string) => (name === "charbonnier" ? WGSL : nodePlatform.shader(name));
 const device = await openDevice({}, { ...nodePlatform, shader });
-const step = await compile(device, { x: [5] }, ({ x }) => {
-  const y = charbonnier(x, 0.5);
-  return { y, dx: grad(sum(y), [x])[0] as Tensor };
-});
-const x = Float32Array.of(-2, -0.5, 0, 1, 3);
-const { y, dx } = await step.run({ x });
+
+// Finite differences of what the kernel computes must agree with its gradient: this throws where they do not.
+const { x: checked } = await checkGradients(device, ({ x }) => charbonnier(x, 0.5), { x: [64] });
+const x = [-2, -0.5, 0, 1, 3];
+const { data } = await compute(device, () => charbonnier(constant("x", [5], x), 0.5));
 device.dispose();
 
 const text = (values: ArrayLike<number>) => Array.from(values, (value) => value.toFixed(4)).join(" ");
-const root = Array.from(x, (value) => Math.sqrt(value ** 2 + 0.25));
-process.stdout.write(`y  ${text(y)}\n   ${text(root)} on the CPU\n`);
-process.stdout.write(`dx ${text(dx)}\n   ${text(root.map((value, i) => (x[i] as number) / value))} on the CPU\n`);
+process.stdout.write(`y ${text(data)}\n  ${text(x.map((value) => Math.sqrt(value ** 2 + 0.25)))} on the CPU\n`);
+process.stdout.write(
+  `gradient checked: error ${checked.error.toExponential(1)}, bound ${checked.bound.toExponential(1)}\n`,
+);
