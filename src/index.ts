@@ -10,6 +10,9 @@ export {
   type TrainingData,
 } from "./data/layouts.js";
 export { type Batch, Loader, type LoaderOptions } from "./data/loader.js";
+export type { Workforce } from "./data/workforce.js";
+export { RankError } from "./distributed/errors.js";
+export { type JoinedRanks, joinRanks } from "./distributed/join.js";
 export * from "./engine.js";
 export {
   type CaseResult,
@@ -81,6 +84,7 @@ export {
 } from "./train/run.js";
 export { learningRate } from "./train/schedule.js";
 export type { Rates, StepData, StepResult } from "./train/step.js";
+export type { GradientSum, Identity, SumOptions, Team } from "./train/team.js";
 export { type BatchShapes, Trainer, type TrainerOptions, TrainingError } from "./train/trainer.js";
 export { type BatchPair, type PairFiles, pairsOfFolders, pairsOfList } from "./upscale/batch/pairs.js";
 export type { Row } from "./upscale/batch/results.js";
