@@ -23,8 +23,8 @@ export interface Member {
 }
 
 /** Polls in a row before the pauses begin: while data flow, every poll moves them on. */
-const EAGER_MILLISECONDS = 20;
-const EAGER_POLLS = 20;
+const EAGER_MILLISECONDS = 5;
+const EAGER_POLLS = 4;
 const PAUSE = 1;
 /** After a second of waiting, a longer pause saves CPU time. */
 const LONG_WAIT = 1000;
@@ -107,6 +107,8 @@ export class Ranks {
   /** Every rank gets block `rank` of each rank's `from`, in the order of ranks: `to` holds `size` blocks. */
   async exchange(from: Float32Array, to: Float32Array): Promise<void> {
     const bytes = from.byteLength / this.size;
+    // Waiting for a slower rank must not cost CPU time: polls without pauses begin when all are here.
+    await this.barrier();
     await this.#finish(this.#library.allToAll(from, to, bytes, this.#data), true);
   }
 
