@@ -63,6 +63,8 @@ export interface TrainConfig extends MasaConfig {
   readonly smooth: number;
   /** Factor of the loss of the colour alone (see `chroma`); 0, as officially, for none. */
   readonly chroma: number;
+  /** Factor of the loss of the differences of neighbouring pixels; 0, as officially, for none. */
+  readonly edges: number;
   readonly per: number;
   readonly adv: number;
   /** Weights of VGG19, for the perceptual loss. */
@@ -169,6 +171,10 @@ export const TRAIN_OPTIONS: Readonly<Record<TrainKey, TrainOption>> = {
     ...{ argument: "factor", read: number(0) },
     help: "of a further L1 loss of the colour alone, without which narrow networks add only grey; 0: none",
   },
+  edges: {
+    ...{ argument: "factor", read: number(0) },
+    help: "of a further L1 loss of the differences of neighbouring pixels, for sharper edges; 0: none",
+  },
   per: { argument: "factor", read: number(0), help: "of the perceptual loss; above 0 it wants --vgg" },
   adv: { argument: "factor", read: number(0), help: "of the adversarial loss" },
   vgg: {
@@ -235,6 +241,7 @@ export const OFFICIAL: TrainerConfig = {
     rec: 1,
     smooth: 0,
     chroma: 0,
+    edges: 0,
     per: 0,
     adv: 0,
     vgg: null,
@@ -333,10 +340,11 @@ export function readValue(key: string, value: unknown): unknown {
 /** What each value allows alone and all together do not. */
 function contradictions(config: TrainConfig, known: boolean): string[] {
   if (known) return [];
-  const { data, rec, chroma, per, adv, vgg, batch, microBatch, size } = config;
+  const { data, rec, chroma, edges, per, adv, vgg, batch, microBatch, size } = config;
   const faults: string[] = [];
   if (data === undefined) faults.push("data is missing: the folder or pairs.csv with the training pairs");
-  if (rec + chroma + per + adv === 0) faults.push("rec, chroma, per and adv are 0: there is nothing to train for");
+  if (rec + chroma + edges + per + adv === 0)
+    faults.push("rec, chroma, edges, per and adv are 0: there is nothing to train for");
   if (per > 0 && vgg === null)
     faults.push(`per is ${per}, which wants vgg: the file vgg19-dcbb9e9d.pth of torchvision's VGG19; or set per to 0`);
   if (microBatch !== null && batch % microBatch !== 0)

@@ -12,6 +12,7 @@ import type { Tensor } from "../graph/trace/tensor.js";
 import { detach, reshape } from "../graph/trace/view.js";
 import type { Discriminator } from "../masa/discriminator.js";
 import type { Vgg19 } from "../masa/vgg.js";
+import { difference } from "../nn/difference.js";
 
 /** Factors of the losses; a loss with factor 0 is not computed. */
 export interface LossFactors {
@@ -20,12 +21,14 @@ export interface LossFactors {
   readonly smooth?: number;
   /** Factor of the loss of the colour alone, with the same parabola (see `chroma`); default 0. */
   readonly chroma?: number;
+  /** Factor of the loss of the edges, differences of neighbouring pixels, with the same parabola; default 0. */
+  readonly edges?: number;
   readonly per: number;
   readonly adv: number;
 }
 
 /** The generator's losses, in the order of logs. */
-export const GENERATOR_LOSSES = ["rec", "chroma", "per", "adv"] as const;
+export const GENERATOR_LOSSES = ["rec", "chroma", "edges", "per", "adv"] as const;
 
 /** Losses by name, each a tensor of one value. */
 export type Losses = Readonly<Record<string, Tensor>>;
@@ -69,6 +72,12 @@ export interface Critics {
   readonly discriminator?: Discriminator | undefined;
 }
 
+/** How far the vertical and the horizontal differences of neighbouring pixels [N, C, H, W] are apart, on average. */
+function edgeDistance(a: Tensor, b: Tensor, distance: (a: Tensor, b: Tensor) => Tensor): Tensor {
+  const [vertical, horizontal] = [2, 3].map((dim) => distance(difference(a, dim), difference(b, dim)));
+  return scale(add(vertical as Tensor, horizontal as Tensor), 0.5);
+}
+
 /** The generator's losses on its result `sr` for the true image `hr`; the discriminator has made its step before. */
 export function generatorLoss(
   sr: Tensor,
@@ -89,6 +98,7 @@ export function generatorLoss(
   const distance = (a: Tensor, b: Tensor) => (factors.smooth ? smoothL1Loss(a, b, factors.smooth) : l1Loss(a, b));
   if (factors.rec > 0) losses.rec = distance(sr, hr);
   if (factors.chroma) losses.chroma = distance(chroma(sr), chroma(hr));
+  if (factors.edges) losses.edges = edgeDistance(sr, hr, distance);
   if (factors.per > 0 && vgg) {
     features = vgg.forward(sr);
     losses.per = l1Loss(features, detach(vgg.forward(hr)));

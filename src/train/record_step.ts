@@ -24,7 +24,7 @@ export interface StepInputs extends MasaInputs, Pick<MasaOptions, "coarseIndex" 
 /** What the recorded step depends on, besides networks and optimisers. An `objective` replaces the configured losses. */
 export type StepConfig = { readonly objective?: NamedObjective | undefined } & Pick<
   TrainerConfig,
-  "rec" | "smooth" | "chroma" | "per" | "adv" | "betas" | "discriminatorBetas" | "clip" | "average"
+  "rec" | "smooth" | "chroma" | "edges" | "per" | "adv" | "betas" | "discriminatorBetas" | "clip" | "average"
 >;
 
 /** The two networks that a step can train. */
@@ -33,7 +33,7 @@ export type TrainedName = "generator" | "discriminator";
 /** All tensors of a recorded step. */
 export interface RecordedStep {
   readonly sr: Tensor;
-  /** `rec`, `chroma`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`: those that the config asks for. */
+  /** `rec`, `chroma`, `edges`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`: those that the config asks for. */
   readonly losses: Losses;
   /** Of the discriminator's forward passes, in their order. */
   readonly logits: readonly Tensor[];

@@ -16,7 +16,7 @@ export interface Rates {
 
 /** What a training step computed. */
 export interface StepResult {
-  /** `rec`, `chroma`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`; those that there are. */
+  /** `rec`, `chroma`, `edges`, `per`, `adv`, their weighted sum `total`, and the discriminator's `dis`; those that there are. */
   readonly losses: Readonly<Record<string, number>>;
   /** Of the network's gradient, before it is clipped. */
   readonly gradientNorm: number;

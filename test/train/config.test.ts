@@ -23,7 +23,7 @@ describe("training configuration", () => {
     expect({ betas, discriminatorBetas }).to.deep.equal({ betas: [0.9, 0.999], discriminatorBetas: [0, 0.9] });
     expect({ rec, per, adv }).to.deep.equal({ rec: 1, per: 0, adv: 0 });
     expect(trainConfig({ data: "pairs", preset: "masa", vgg: "w" })).to.include({ rec: 1, per: 1, adv: 5e-3 });
-    const official = { smooth: 0, chroma: 0, dropReference: 0, orient: "each", geometryFrom: 30 };
+    const official = { smooth: 0, chroma: 0, edges: 0, dropReference: 0, orient: "each", geometryFrom: 30 };
     for (const preset of ["masa-rec", "masa"])
       expect(trainConfig({ data: "pairs", preset, vgg: "w" })).to.include(official);
   });
@@ -88,10 +88,10 @@ describe("training configuration", () => {
     expect(resumedConfig(saved, { steps: 20, workers: 1 })).to.deep.equal({ ...saved, steps: 20, workers: 1 });
     expect(resumedConfig(saved, { preset: "tiny", lr: 3e-3 })).to.deep.equal(saved);
     // A run of an earlier version has no word of what this one can choose.
-    const { adaptation: _, chroma, dropReference, orient, ...earlier } = saved;
-    const official = { chroma: 0, dropReference: 0, orient: "each" };
+    const { adaptation: _, chroma, edges, dropReference, orient, ...earlier } = saved;
+    const official = { chroma: 0, edges: 0, dropReference: 0, orient: "each" };
     expect(resumedConfig(earlier as typeof saved, { preset: "tiny" })).to.deep.equal({ ...saved, ...official });
-    expect(resumedConfig({ ...saved, chroma, dropReference, orient }, { preset: "tiny" })).to.deep.equal(saved);
+    expect(resumedConfig({ ...saved, chroma, edges, dropReference, orient }, { preset: "tiny" })).to.deep.equal(saved);
     expect(() => resumedConfig(saved, { lr: 1e-3 })).to.throw(ConfigError, "the run was begun with lr 0.003");
     expect(() => resumedConfig(saved, { preset: "masa-rec" })).to.throw(
       ConfigError,

@@ -211,6 +211,13 @@ describe("trainer", () => {
     expect(losses.chroma).to.be.above(0);
   });
 
+  it("adds the loss of the edges, half of it in each direction", async () => {
+    const [{ losses }] = (await run({ edges: 3, smooth: 0.1 }, [data(4)])).steps as [StepResult];
+    expect(Object.keys(losses)).to.deep.equal(["rec", "edges", "total"]);
+    expect(losses.total).to.be.closeTo(losses.rec! + 3 * losses.edges!, 1e-6);
+    expect(losses.edges).to.be.above(0);
+  });
+
   it("lets samples without a reference see nothing of it", async () => {
     const changes = { dropReference: 0.5 };
     const some = { ...data(4), present: Float32Array.of(1, 0, 1, 0) };
