@@ -23,6 +23,7 @@ const QUADS = 2u;     // 1 or 2
 const DEPTH = 4u;
 const CONCAT = false;
 const DOUBLED = false;
+const TOGETHER = 2u;  // slices that are summed for themselves
 
 const LANES = CHANNELS / (4u * QUADS);  // threads that share their pixels
 const THREADS = LANES * COLUMNS * ROWS;
@@ -105,6 +106,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let v = biases(o);
   let w = biases(select(o + 4u * LANES, o, DOUBLED));
   var sums = Sums(v, v, v, v, v, v, v, v, w, w, w, w, w, w, w, w);
+  var part = Sums();
   let slices = (params.C + DEPTH - 1u) / DEPTH;
   let all = slices + (params.C2 + DEPTH - 1u) / DEPTH;
   for (var slice = 0u; slice < all; slice++) {
@@ -129,12 +131,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         for (var k = 0u; k < WINDOW; k++) { window[k] = tile[corner + c * TILE + i * TILE_COLUMNS + k]; }
         for (var j = 0u; j < KW; j++) {
           let w = lane + ((c * KH + i) * KW + j) * (CHANNELS / 4u);
-          if (!DOUBLED || j == 0u) { tap(&sums, 0u, &window, SHIFT + j, weights[w]); }
-          if (QUADS > 1u) { tap(&sums, 8u, &window, SHIFT + j, weights[w + LANES]); }
+          if (!DOUBLED || j == 0u) { tap(&part, 0u, &window, SHIFT + j, weights[w]); }
+          if (QUADS > 1u) { tap(&part, 8u, &window, SHIFT + j, weights[w + LANES]); }
         }
       }
     }
     workgroupBarrier();
+    // Short sums lose fewer digits than one of all products.
+    if (slice % TOGETHER == TOGETHER - 1u || slice + 1u == all) {
+      for (var k = 0u; k < 16u; k++) { sums[k] += part[k]; }
+      part = Sums();
+    }
   }
 
   if (p >= params.GH || q >= params.GW) { return; }

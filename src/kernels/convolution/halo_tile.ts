@@ -20,6 +20,8 @@ const WORKGROUP_BYTES = 16384;
 const MOST_THREADS = 256;
 /** Input channels of a slice: more save nothing but barriers. */
 const MOST_DEPTH = 8;
+/** Products that are summed in one go, at least: long sums lose digits. */
+const LEAST_TOGETHER = 64;
 /** Workgroups below which a large GPU is not busy, so that smaller ones are better. */
 const FEW_WORKGROUPS = 64;
 
@@ -133,6 +135,7 @@ function record(recorder: Recorder, problem: Problem, quads: Quads): void {
         ...{ KH: rows.taps, KW: columns.taps, STRIDE: columns.inStep, SHIFT: shift },
         ...{ COLUMNS: across, ROWS: down, CHANNELS: channels, QUADS: quads },
         ...{ DEPTH: depth, CONCAT: concat !== undefined, DOUBLED: doubled },
+        TOGETHER: Math.ceil(LEAST_TOGETHER / (depth * rows.taps * columns.taps)),
       },
       params: {
         ...{ GH: rows.count, GW: columns.count, C, C2: channelsOf(sources) - C, H, W },
