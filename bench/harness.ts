@@ -5,7 +5,7 @@
  */
 import type { Device } from "../src/gpu/device.js";
 import { Timestamps } from "../src/gpu/timestamps.js";
-import { compile, type Data, type InputSpec, type Plan } from "../src/graph/plan/plan.js";
+import { compile, type Data, dataOf, type InputSpec, type Plan } from "../src/graph/plan/plan.js";
 import { generator } from "../src/graph/trace/parameters.js";
 import type { Shape } from "../src/kernels/kernel.js";
 import { type Arrays, type Case, elements, type Uniform } from "./case.js";
@@ -109,8 +109,8 @@ export class Runner {
   }
 
   /** Runs once without taking the time; the outputs. */
-  run(inputs: Arrays): Promise<Arrays> {
-    return (this.#plan as Plan).run(inputs);
+  async run(inputs: Arrays): Promise<Arrays> {
+    return dataOf(await (this.#plan as Plan).run(inputs));
   }
 
   async round(): Promise<void> {

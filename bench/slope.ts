@@ -35,7 +35,7 @@ export async function slopeError(device: Device, { inputs, f, data, dy, gradient
     const moved = Object.entries(gradients).map(([name, g]) => [name, g.map((v, i) => data[name]![i]! + step * v)]);
     const given = Object.fromEntries(Object.keys(inputs).map((name) => [name, data[name] as Data]));
     const { y } = await plan.run({ ...given, ...(Object.fromEntries(moved) as Arrays) });
-    return dot(dy, y);
+    return dot(dy, y.data);
   };
   try {
     const step = STEP / largest;

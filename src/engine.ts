@@ -27,17 +27,23 @@ export {
 } from "./gpu/errors.js";
 export { type Interval, type Phase, type ProfiledDispatch, Profiler, type Total } from "./gpu/profiler.js";
 export * from "./graph/ops/index.js";
-export { type Computed, compute, type Values } from "./graph/plan/compute.js";
+export { type Computed, compute } from "./graph/plan/compute.js";
 export {
   compile,
   type Data,
+  type DataOf,
+  dataOf,
+  type HostTensor,
   type InputSpec,
   type Plan,
   type PlanChoice,
   type PlanOptions,
   type PlanProgress,
   plan,
+  Result,
+  type ResultsOf,
   type RunOptions,
+  type TensorsOf,
 } from "./graph/plan/plan.js";
 export { grad } from "./graph/trace/grad.js";
 export {

@@ -89,7 +89,7 @@ async function referencePathError(device: Device, masa: Masa, size: Size, data: 
   try {
     const { sr } = await plan.run(data as never);
     let [largest, error] = [0, 0];
-    for (const [i, value] of sr.entries()) {
+    for (const [i, value] of sr.data.entries()) {
       largest = Math.max(largest, Math.abs(value));
       error = Math.max(error, Math.abs(value - data.sr![i]!));
     }

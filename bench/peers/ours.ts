@@ -1,6 +1,6 @@
 /** Our own runner. With the argument `naive`, convolutions run the kernel that a porter reads. */
 import type { Device } from "../../src/gpu/device.js";
-import { compile } from "../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../src/graph/plan/plan.js";
 import { record } from "../../src/graph/trace/graph.js";
 import type { Operation, Tensors } from "../../src/graph/trace/tensor.js";
 import { direct } from "../../src/kernels/convolution/direct.js";
@@ -62,7 +62,7 @@ async function prepareCase(device: Device, subject: Case, inputs: Arrays): Promi
       else await plan.replay();
       await device.finish();
     },
-    read: () => plan.read(),
+    read: async () => dataOf(await plan.read()),
     dispose() {
       plan.dispose();
       for (const parameters of subject.parameters ?? []) parameters.dispose();

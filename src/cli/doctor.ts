@@ -122,7 +122,7 @@ async function miscomputed(device: Device): Promise<number> {
     y: conv2d(inputs.x, inputs.weight, inputs.bias, options),
   }));
   const { y } = await plan.run({ x: x.data, weight: weight.data, bias: bias.data });
-  return CHECK.y.filter((value, i) => value !== y[i]).length;
+  return CHECK.y.filter((value, i) => value !== y.data[i]).length;
 }
 
 function driverAdvice(): string {

@@ -2,7 +2,7 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { PlanProgress } from "../graph/plan/plan.js";
+import type { HostTensor, PlanProgress } from "../graph/plan/plan.js";
 import { ImageError } from "../image/errors.js";
 import {
   addCommand,
@@ -114,10 +114,7 @@ async function run(
 }
 
 /** Indices are I32, all else F32. */
-async function writeDump(
-  path: string,
-  layers: ReadonlyMap<string, import("../upscale/explain.js").Dumped>,
-): Promise<void> {
+async function writeDump(path: string, layers: ReadonlyMap<string, HostTensor>): Promise<void> {
   const { writeSafetensors } = await import("../files/safetensors.js");
   const { FileTensor } = await import("../formats/tensor.js");
   const tensors = [...layers].map(([name, { shape, data }]) => {

@@ -2,7 +2,7 @@
  * One step of the full objective, recorded as the trainer records it: reconstruction, perceptual and relativistic adversarial loss. Five forward
  * passes of the discriminator, in the official order, each moving its running statistics.
  */
-import { compile } from "../graph/plan/plan.js";
+import { compile, dataOf as withoutShapes } from "../graph/plan/plan.js";
 import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
 import { OFFICIAL, type TrainerConfig } from "../train/config.js";
@@ -123,7 +123,7 @@ async function runStep(trial: Trial, networks: Networks, config: TrainerConfig, 
     );
     try {
       const data = { ...dataOf(batch), coarseIndex: coarse.data, fineIndex: fine.data };
-      const results = await plan.run(data, trial.watch(""));
+      const results = withoutShapes(await plan.run(data, trial.watch("")));
       for (const optimiser of [optimisers.discriminator!, optimisers.generator])
         if (!optimiser.updated) trial.fail((await optimiser.fault()) ?? "the update", "is NaN or infinite");
       return results;

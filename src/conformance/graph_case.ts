@@ -3,7 +3,7 @@
  * to inputs and parameters.
  */
 
-import { compile, type Data, type InputSpec } from "../graph/plan/plan.js";
+import { compile, type Data, dataOf, type InputSpec } from "../graph/plan/plan.js";
 import { grad } from "../graph/trace/grad.js";
 import { input } from "../graph/trace/graph.js";
 import type { Parameters } from "../graph/trace/parameters.js";
@@ -73,7 +73,7 @@ export async function runGraph(trial: Trial, graph: GraphCase): Promise<Results>
   try {
     const data = inputs.map(([name, { data }]) => [name, data]);
     const ups = upstreams.map(([name, { data }]) => [`${UPSTREAM}${name}`, data]);
-    return await plan.run(Object.fromEntries([...data, ...ups]));
+    return dataOf(await plan.run(Object.fromEntries([...data, ...ups])));
   } finally {
     plan.dispose();
   }

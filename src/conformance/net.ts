@@ -5,17 +5,17 @@
 
 import { l1Loss } from "../graph/ops/l1_loss.js";
 import { add, mul } from "../graph/ops/pointwise.js";
-import { compile, type Data } from "../graph/plan/plan.js";
+import { compile, type Data, dataOf, type Result } from "../graph/plan/plan.js";
 import { grad } from "../graph/trace/grad.js";
 import { fromTensor } from "../image/image.js";
 import { psnrY, ssimY } from "../image/metrics.js";
 import { Masa } from "../masa/masa.js";
-import type { Implementation } from "../masa/matching.js";
+import type { Implementation, Matches } from "../masa/matching.js";
 import { type Batch, MatchProbe, readBatch } from "./batch.js";
 import type { Values } from "./compare.js";
 import { UnsupportedError } from "./entry.js";
 import { buildTensor } from "./formula.js";
-import { compareParameterGradients, gradientName, parameterNames, type Results, type Tensors } from "./graph_case.js";
+import { compareParameterGradients, parameterNames, type Tensors } from "./graph_case.js";
 import { fillParameters } from "./parameters.js";
 import type { Trial } from "./trial.js";
 
@@ -44,15 +44,23 @@ export async function runNetwork(trial: Trial): Promise<void> {
   }
 }
 
-const PROBE = "probe ";
-const OWN = "own ";
+interface NetworkResults {
+  readonly sr: Float32Array;
+  readonly loss: number;
+  /** By the names of `MasaOptions.probe`. */
+  readonly layers: Readonly<Record<string, Result>>;
+  /** What the network matches by itself. */
+  readonly own: Readonly<Record<keyof Matches, Data>>;
+  /** By the names of the parameters. */
+  readonly gradients: ReadonlyMap<string, Data>;
+}
 
 async function runImplementation(
   trial: Trial,
   masa: Masa,
   batch: Batch,
   implementation: Implementation,
-): Promise<Results> {
+): Promise<NetworkResults> {
   const { entry, device } = trial;
   const matching = entry.entry("matching");
   const golden = { coarse: matching.entry("coarse_index"), fine: matching.entry("fine_index") };
@@ -69,26 +77,17 @@ async function runImplementation(
     decided: target.shape,
     given: target.shape,
   };
-  const plan = await compile(
-    device,
-    specs,
-    ({ target, coarseIndex, fineIndex, decided, given, ...inputs }): Tensors => {
-      const seen = new MatchProbe();
-      const { sr } = masa.forward(inputs, { implementation, coarseIndex, fineIndex, probe: seen.probe });
-      const loss = l1Loss(sr, target);
-      const names = parameterNames(trial);
-      const variables = names.map((name) => masa.parameters.get(name));
-      const [side] = grad(loss, [sr]);
-      const gradients = grad([sr], variables, [add(mul(side!, decided!), given!)]);
-      return Object.fromEntries([
-        ["sr", sr],
-        ["loss", loss],
-        ...[...seen.tensors].map(([name, tensor]) => [PROBE + name, tensor]),
-        ...Object.entries(seen.ownMatches(masa, { implementation })).map(([name, tensor]) => [OWN + name, tensor]),
-        ...names.map((name, i) => [gradientName(name), gradients[i]]),
-      ]);
-    },
-  );
+  const names = parameterNames(trial);
+  const plan = await compile(device, specs, ({ target, coarseIndex, fineIndex, decided, given, ...inputs }) => {
+    const seen = new MatchProbe();
+    const { sr } = masa.forward(inputs, { implementation, coarseIndex, fineIndex, probe: seen.probe });
+    const loss = l1Loss(sr, target);
+    const variables = names.map((name) => masa.parameters.get(name));
+    const [side] = grad(loss, [sr]);
+    const gradients = grad([sr], variables, [add(mul(side!, decided), given)]);
+    const layers: Tensors = Object.fromEntries(seen.tensors);
+    return { sr, loss, layers, own: seen.ownMatches(masa, { implementation }), gradients };
+  });
   try {
     const data = {
       lr: lr.data,
@@ -99,7 +98,14 @@ async function runImplementation(
       fineIndex: Int32Array.from(await trial.values(golden.fine)),
       ...(await lossSides(trial, target.data)),
     };
-    return await plan.run(data, trial.watch(implementation));
+    const { sr, loss, layers, own, gradients } = await plan.run(data, trial.watch(implementation));
+    return {
+      sr: sr.floats,
+      loss: loss.item(),
+      layers,
+      own: dataOf(own),
+      gradients: new Map(gradients.map(({ data }, i) => [names[i] as string, data])),
+    };
   } finally {
     plan.dispose();
   }
@@ -125,7 +131,7 @@ async function lossSides(trial: Trial, target: ArrayLike<number>): Promise<Recor
   return sides;
 }
 
-async function compareNetwork(trial: Trial, batch: Batch, results: Results, label: string): Promise<void> {
+async function compareNetwork(trial: Trial, batch: Batch, results: NetworkResults, label: string): Promise<void> {
   const { entry } = trial;
   for (const [name, spec] of entry.entries("outputs"))
     await trial.compare(label + name, spec, name === "out" ? results.sr : undefined);
@@ -133,10 +139,10 @@ async function compareNetwork(trial: Trial, batch: Batch, results: Results, labe
     await trial.compareSummaries(
       `${label}layer`,
       entry.entry("intermediates_summary"),
-      (name) => results[PROBE + name],
+      (name) => results.layers[name]?.data,
       { skip: (name) => UNUSED.test(name) },
     );
-  await compareParameterGradients(trial, (name) => results[gradientName(name)], label);
+  await compareParameterGradients(trial, (name) => results.gradients.get(name), label);
   for (const [name, spec] of entry.entries("scalars")) {
     const got = scalar(name, batch, results);
     if (got === undefined) trial.fail(label + name, "was not computed");
@@ -145,20 +151,20 @@ async function compareNetwork(trial: Trial, batch: Batch, results: Results, labe
 }
 
 /** The loss, or a measure of each result against its high-resolution image. */
-function scalar(name: string, { hr }: Batch, results: Results): number | number[] | undefined {
-  if (name === "loss") return results.loss?.[0];
+function scalar(name: string, { hr }: Batch, results: NetworkResults): number | number[] | undefined {
+  if (name === "loss") return results.loss;
   const measure = { psnr_y: psnrY, ssim_y: ssimY }[name];
   return (
     measure &&
     hr.images.map((image, i) => {
       const size = 3 * image.width * image.height;
-      const pixels = Float32Array.from(results.sr!).subarray(i * size, (i + 1) * size);
+      const pixels = results.sr.subarray(i * size, (i + 1) * size);
       return measure(fromTensor(pixels, image.width, image.height), image);
     })
   );
 }
 
-async function compareMatching(trial: Trial, results: Results, label: string): Promise<void> {
+async function compareMatching(trial: Trial, results: NetworkResults, label: string): Promise<void> {
   const matching = trial.entry.entry("matching");
   const golden = (name: string) => trial.values(matching.entry(name));
   const [coarseMargin, fineMargin, coarseIndex] = [
@@ -167,18 +173,18 @@ async function compareMatching(trial: Trial, results: Results, label: string): P
     await golden("coarse_index"),
   ];
   // Where rounding decided another block match, the fine search looked elsewhere.
-  const found = results[`${OWN}coarseIndex`] as Data;
+  const found = results.own.coarseIndex;
   const perBlock = fineMargin.length / coarseIndex.length;
   const comparable = (i: number) => found[Math.floor(i / perBlock)] === coarseIndex[Math.floor(i / perBlock)];
   const fine = {
-    index: await replaceUnless(comparable, results[`${OWN}fineIndex`] as Data, golden("fine_index")),
-    score: await replaceUnless(comparable, results[`${OWN}fineScore`] as Data, golden("fine_score")),
+    index: await replaceUnless(comparable, results.own.fineIndex, golden("fine_index")),
+    score: await replaceUnless(comparable, results.own.fineScore, golden("fine_score")),
   };
   const own: Readonly<Record<string, readonly [got: Values | undefined, margin: Values]>> = {
     coarse_index: [found, coarseMargin],
-    coarse_score: [results[`${OWN}coarseScore`], coarseMargin],
-    window_x1: [results[`${OWN}originX`], coarseMargin],
-    window_y1: [results[`${OWN}originY`], coarseMargin],
+    coarse_score: [results.own.coarseScore, coarseMargin],
+    window_x1: [results.own.originX, coarseMargin],
+    window_y1: [results.own.originY, coarseMargin],
     fine_index: [fine.index, fineMargin],
     fine_score: [fine.score, fineMargin],
   };

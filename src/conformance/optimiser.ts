@@ -46,7 +46,7 @@ export async function runAdam(trial: Trial): Promise<void> {
       const gradient = inputs.get(`grad_step${step}`);
       if (!gradient) throw new ManifestError(`${entry.where} has no input grad_step${step}`, "Correct the manifest");
       const after = await plan.run({ gradient: gradient.data });
-      for (const [name, values] of Object.entries(after)) history[name]?.push(...values);
+      for (const [name, { data }] of Object.entries(after)) history[name]?.push(...data);
     }
     plan.dispose();
     for (const [name, spec] of entry.entries("outputs")) await trial.compare(name, spec, history[name]);

@@ -74,14 +74,14 @@ async function compareStep(
     fineIndex: Int32Array.from(await trial.values(step.entry("fine_index"))),
   };
   const { loss, fineIndex } = await plan.run(data, trial.watch(`step ${number}`));
-  trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), loss[0]!);
+  trial.compareScalar(`step ${number} loss`, step.entry("loss_before_step"), loss.item());
   const after = await readAll(networks.masa.parameters);
   for (const [name, spec] of step.entries("params"))
     await trial.compare(`step ${number} ${name}`, spec, after.get(name));
   const change = (name: string) => difference(after.get(name), initial.get(name));
   await trial.compareSummaries(`step ${number} change`, step.entry("param_change_summary"), change, { gates: isNorm });
   const margins = await trial.values(step.entry("fine_margin"));
-  await trial.compare(`step ${number} own fine_index`, step.entry("fine_index"), fineIndex, margins);
+  await trial.compare(`step ${number} own fine_index`, step.entry("fine_index"), fineIndex.data, margins);
 }
 
 /** An element whose gradient is rounding noise moves by a full step of Adam either way: only the norm is sharp. */

@@ -13,10 +13,12 @@ import { type Buffer, BufferUsage, type Copy, type Device } from "../gpu/device.
 import { phase } from "../gpu/profiler.js";
 import { compile, type Plan, type RunOptions } from "../graph/plan/plan.js";
 import { Parameters, zeros } from "../graph/trace/parameters.js";
-import type { Tensor, Variable } from "../graph/trace/tensor.js";
+import type { Tensor, Tensors, Variable } from "../graph/trace/tensor.js";
 import { GradientAccumulator } from "../nn/accumulation.js";
 import type { GradientSum, SumOptions } from "../train/team.js";
 import type { Ranks } from "./ranks.js";
+
+type SumPlan = Plan<{ readonly gradient: readonly number[] }, Tensors<"sum">>;
 
 /** Elements of a rank's part are a multiple of this. */
 const ALIGNMENT = 64;
@@ -35,7 +37,7 @@ export class RankGradients implements GradientSum {
   readonly #own = new Parameters();
   readonly #ordered: GradientAccumulator;
   #device: Device | undefined;
-  #plan: Plan<"gradient", "sum"> | undefined;
+  #plan: SumPlan | undefined;
   #staging: Buffer[] = [];
   #upload: Buffer | undefined;
   /** Each buffer below is made once: gradients as sent, parts as received by micro-batch, the sums of all parts. */
@@ -133,7 +135,7 @@ export class RankGradients implements GradientSum {
 
   /** Adds this rank's part of all micro-batches, in their order. */
   async #sum(): Promise<Float32Array> {
-    const plan = this.#plan as Plan<"gradient", "sum">;
+    const plan = this.#plan as SumPlan;
     const each = this.#microBatches / this.#ranks.size;
     this.#ordered.reset();
     for (let rank = 0; rank < this.#ranks.size; rank++) {
@@ -142,7 +144,7 @@ export class RankGradients implements GradientSum {
         const gradient = received.subarray(rank * this.#part, (rank + 1) * this.#part);
         const last = rank === this.#ranks.size - 1 && i === each - 1;
         const { sum } = await plan.run({ gradient }, { read: last ? ["sum"] : [] });
-        if (last) return sum as Float32Array;
+        if (last) return sum.floats;
       }
     }
     throw new Error("a batch has no micro-batches");

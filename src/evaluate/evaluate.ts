@@ -15,6 +15,7 @@ import { MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { fill } from "../graph/ops/pointwise.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
+import type { Tensors } from "../graph/trace/tensor.js";
 import { cropImage, type Image } from "../image/image.js";
 import type { TestPair } from "../image/pairs.js";
 import { resizeBicubic } from "../image/resize.js";
@@ -177,7 +178,7 @@ const BATCH_BYTES = 256 * 2 ** 20;
 
 /** The network on cases of any sizes. The plan of the last sizes is kept. */
 class Network {
-  readonly #plans: PlanCache<keyof MasaInputs, "sr" | "similarity">;
+  readonly #plans: PlanCache<MasaInputs, Tensors<"sr" | "similarity">>;
   readonly #runner: EnsembleRunner<"similarity">;
 
   constructor(

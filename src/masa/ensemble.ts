@@ -8,8 +8,9 @@
 import { ArgumentError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { LimitError } from "../gpu/errors.js";
-import { type Data, type PlanProgress, plan } from "../graph/plan/plan.js";
+import { type Data, dataOf, type PlanProgress, plan, type Result } from "../graph/plan/plan.js";
 import type { PlanCache } from "../graph/plan/plan_cache.js";
+import type { Tensor } from "../graph/trace/tensor.js";
 import { type Image, toTensor } from "../image/image.js";
 import { SCALE } from "../image/pairs.js";
 import type { Shape } from "../kernels/kernel.js";
@@ -103,7 +104,7 @@ export class EnsembleRunner<Out extends string> {
 
   /** A batch whose plan needs more than `batchBytes` of GPU memory is divided. */
   constructor(
-    readonly plans: PlanCache<keyof MasaInputs, "sr" | Out>,
+    readonly plans: PlanCache<MasaInputs, Readonly<Record<"sr" | Out, Tensor>>>,
     readonly batchBytes: number,
   ) {}
 
@@ -128,7 +129,8 @@ export class EnsembleRunner<Out extends string> {
       const inputs = map(turned[0] as Pictures, (_, name) => concatenate(turned.map((one) => one[name].data)));
       const watch = onProgress && partOf(onProgress, i, runs.length);
       const started = performance.now();
-      const found = await plan.run(inputs, { ...(signal && { signal }), ...(watch && { onProgress: watch }) });
+      const options = { ...(signal && { signal }), ...(watch && { onProgress: watch }) };
+      const found = dataOf((await plan.run(inputs, options)) as Readonly<Record<"sr" | Out, Result>>);
       milliseconds += performance.now() - started;
       const part = (data: Data, k: number) =>
         data.subarray((k * data.length) / run.length, ((k + 1) * data.length) / run.length);

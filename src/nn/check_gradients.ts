@@ -8,7 +8,7 @@
  */
 import { ArgumentError, MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
-import { compile, type Data } from "../graph/plan/plan.js";
+import { compile, type Data, dataOf } from "../graph/plan/plan.js";
 import { grad } from "../graph/trace/grad.js";
 import { constant } from "../graph/trace/graph.js";
 import { generator } from "../graph/trace/parameters.js";
@@ -60,16 +60,17 @@ export async function checkGradients<Name extends string>(
   if (floats.length === 0) throw new ArgumentError("checkGradients: no input holds floats", "Give at least one");
   const specs = Object.fromEntries(
     given.map(({ name, shape, data }) => [name, { shape, dtype: data instanceof Int32Array ? "i32" : "f32" }] as const),
-  ) as Record<Name, { readonly shape: Shape; readonly dtype: "f32" | "i32" }>;
-  const data = Object.fromEntries(given.map(({ name, data }) => [name, data])) as Record<Name, Data>;
+  );
+  const data: Readonly<Record<string, Data>> = Object.fromEntries(given.map(({ name, data }) => [name, data]));
+  const build = (tensors: Readonly<Record<string, Tensor>>) => f(tensors as Readonly<Record<Name, Tensor>>);
 
-  const forward = await compile(device, specs, (tensors) => ({ y: f(tensors) }));
+  const forward = await compile(device, specs, (tensors) => ({ y: build(tensors) }));
   try {
-    const y = (await forward.run(data)).y;
+    const { y } = dataOf(await forward.run(data));
     const u = random(y.length);
     const gradients = await gradientsOf(
       device,
-      f,
+      build,
       specs,
       data,
       floats.map(({ name }) => name),
@@ -77,7 +78,8 @@ export async function checkGradients<Name extends string>(
     );
     const value = async (name: Name, v: Float32Array, h: number) => {
       const x = data[name] as Float32Array;
-      return dot((await forward.run({ ...data, [name]: x.map((value, i) => value + h * v[i]!) })).y, u);
+      const { y } = await forward.run({ ...data, [name]: x.map((value, i) => value + h * v[i]!) });
+      return dot(y.data, u);
     };
     const slope = async (name: Name, v: Float32Array, h: number) => {
       const [above, below] = [await value(name, v, h), await value(name, v, -h)];
@@ -126,12 +128,12 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): { readonly sum: number
 }
 
 /** The gradients of Σ y·u for the named inputs. */
-async function gradientsOf<Name extends string>(
+async function gradientsOf(
   device: Device,
-  f: (inputs: Readonly<Record<Name, Tensor>>) => Tensor,
-  specs: Readonly<Record<Name, { readonly shape: Shape; readonly dtype: "f32" | "i32" }>>,
-  data: Readonly<Record<Name, Data>>,
-  names: readonly Name[],
+  f: (inputs: Readonly<Record<string, Tensor>>) => Tensor,
+  specs: Readonly<Record<string, { readonly shape: Shape; readonly dtype: "f32" | "i32" }>>,
+  data: Readonly<Record<string, Data>>,
+  names: readonly string[],
   u: Float32Array,
 ): Promise<readonly Data[]> {
   const plan = await compile(device, specs, (tensors) => {
@@ -139,14 +141,14 @@ async function gradientsOf<Name extends string>(
     const upstream = constant("upstream", y.shape, u);
     const gradients = grad(
       [y],
-      names.map((name) => tensors[name]),
+      names.map((name) => tensors[name] as Tensor),
       [upstream],
     );
-    return Object.fromEntries(gradients.map((gradient, i) => [`${i}`, gradient]));
+    return { gradients };
   });
   try {
-    const found = await plan.run(data);
-    return names.map((_, i) => found[i] as Data);
+    const { gradients } = await plan.run(data);
+    return gradients.map((gradient) => gradient.data);
   } finally {
     plan.dispose();
   }

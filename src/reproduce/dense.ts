@@ -77,7 +77,7 @@ async function measure(device: Device, side: number, rounds: number, signal: Abo
   const uniform = generator(1, side);
   const features = () => Float32Array.from({ length: MASA.channels * side * side }, () => 2 * uniform() - 1);
   const data = { lr: features(), refDown: features() };
-  const plans = {} as Record<Path, Plan<"lr" | "refDown">>;
+  const plans = {} as Record<Path, Plan>;
   try {
     for (const path of PATHS) plans[path] = await compileMatch(device, shape, path);
     const timed = PATHS.map((path) => ({ plan: plans[path], data }));

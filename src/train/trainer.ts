@@ -8,7 +8,7 @@ import { ArgumentError } from "../errors.js";
 import type { FileTensor } from "../formats/tensor.js";
 import type { Device } from "../gpu/device.js";
 import { GpuError } from "../gpu/errors.js";
-import { type Data, type Plan, plan, type RunOptions } from "../graph/plan/plan.js";
+import { type Data, dataOf, type Plan, plan, type RunOptions } from "../graph/plan/plan.js";
 import { checkpointing } from "../graph/trace/graph.js";
 import type { Parameters } from "../graph/trace/parameters.js";
 import type { Tensor } from "../graph/trace/tensor.js";
@@ -49,7 +49,7 @@ export interface TrainerOptions {
 /** Shapes of a batch. */
 export type BatchShapes = Readonly<Record<keyof Tensors, Shape>>;
 
-type ImagePlan = Plan<keyof StepData, string>;
+type ImagePlan = Plan<Readonly<Record<keyof StepData, Shape>>>;
 
 /** One network's half of a step whose gradients are accumulated over micro-batches. */
 interface Phase {
@@ -58,7 +58,7 @@ interface Phase {
   /** Adds the gradients of one micro-batch to `sum`. */
   readonly gather: ImagePlan;
   /** Updates the network by `sum`. */
-  readonly update: Plan<never, string>;
+  readonly update: Plan<object>;
 }
 
 /** A step is one plan, or the discriminator's phase (where there is one) and then the generator's. */
@@ -231,7 +231,7 @@ export class Trainer {
   }
 
   async #run(data: StepData, watch: RunOptions): Promise<Readonly<Record<string, Data>>> {
-    if (this.#plans.kind === "whole") return await this.#plans.step.run(data as Required<StepData>, watch);
+    if (this.#plans.kind === "whole") return dataOf(await this.#plans.step.run(data as Required<StepData>, watch));
     const { microBatches, phases } = this.#plans;
     let losses: Readonly<Record<string, Data>> = {};
     for (const { sum, gather, update } of phases) {
@@ -241,7 +241,7 @@ export class Trainer {
         await sum.added(watch);
       }
       await sum.finish(watch);
-      losses = { ...losses, ...(await update.run({}, watch)) };
+      losses = { ...losses, ...dataOf(await update.run({}, watch)) };
     }
     return losses;
   }

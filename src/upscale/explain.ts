@@ -4,7 +4,7 @@ import { GpuError } from "../gpu/errors.js";
 import { bilinearResize } from "../graph/ops/bilinear.js";
 import { meanStd } from "../graph/ops/mean_std.js";
 import { fill } from "../graph/ops/pointwise.js";
-import { compile, type Data, type PlanProgress } from "../graph/plan/plan.js";
+import { compile, dataOf, type HostTensor, type PlanProgress, type Result } from "../graph/plan/plan.js";
 import { scope } from "../graph/trace/graph.js";
 import type { Tensor } from "../graph/trace/tensor.js";
 import type { Image } from "../image/image.js";
@@ -30,12 +30,6 @@ export interface ChannelStatistics {
   readonly std: readonly number[];
 }
 
-/** A tensor as it was on the GPU. */
-export interface Dumped {
-  readonly shape: readonly number[];
-  readonly data: Data;
-}
-
 /** All pictures are those of the padded images. */
 export interface Explanation extends Match {
   readonly result: Image;
@@ -43,7 +37,7 @@ export interface Explanation extends Match {
   readonly warped: Image;
   readonly statistics: readonly AdaptationStatistics[];
   /** If wanted: inputs, output, matches, and every layer that the network shows, by the official modules' names. */
-  readonly layers: ReadonlyMap<string, Dumped>;
+  readonly layers: ReadonlyMap<string, HostTensor>;
 }
 
 export interface ExplainOptions {
@@ -63,8 +57,6 @@ const MATCH_NAMES = {
   fineIndex: "fine_index",
   fineScore: "fine_score",
 } as const satisfies Record<keyof Matches, string>;
-
-const OWN = "explain ";
 
 /** Runs the network once and keeps what explains its result. Throws what `upscale` throws. */
 export async function explain(
@@ -86,31 +78,28 @@ export async function explain(
     geometry = rest.geometry;
     return {
       sr,
-      ...matches,
+      matches,
       warped: scope("explain", () => atFullStrength(inputs.ref, matches, rest.geometry)),
-      ...scope("explain", () => statisticsOf(shown)),
-      ...(layers && Object.fromEntries([...shown].map(([name, tensor]) => [OWN + name, tensor]))),
+      statistics: scope("explain", () => SCALES.map((scale) => statisticsOf(shown, scale))),
+      layers: layers ? Object.fromEntries(shown) : {},
     };
   };
   const plan = await compile(device, shapesOf(pair), build, { ...(onMemory && { onMemory }) });
   try {
-    const found = (await plan.run(tensorsOf(pair), watch)) as Readonly<Record<string, Data>>;
-    const picture = (name: string) => {
-      const image = pictureOf(found[name] as Data, pair.lr);
+    const found = await plan.run(tensorsOf(pair), watch);
+    const picture = ({ data }: Result) => {
+      const image = pictureOf(data, pair.lr);
       if (image) return image;
       throw new GpuError("the network's result has values that are infinite or NaN", remedy("f32"));
     };
-    const matches = Object.fromEntries(Object.keys(MATCH_NAMES).map((key) => [key, found[key]]));
     return {
       pair,
       geometry: geometry as MatchGeometry,
-      matches: matches as unknown as Match["matches"],
-      result: picture("sr"),
-      warped: picture("warped"),
-      statistics: SCALES.map((scale) => readStatistics(found, scale)),
-      layers: new Map(
-        layers ? [...shown].map(([name, { shape }]) => [name, { shape, data: found[OWN + name] as Data }]) : [],
-      ),
+      matches: dataOf(found.matches) as Match["matches"],
+      result: picture(found.sr),
+      warped: picture(found.warped),
+      statistics: found.statistics.map((maps, i) => readStatistics(maps, SCALES[i] as Scale)),
+      layers: new Map(Object.entries(found.layers)),
     };
   } finally {
     plan.dispose();
@@ -126,31 +115,28 @@ const SCALES = [1, 2, 4] as const;
 /** Where the LR features that a scale adapts to come from; they are enlarged to its size. */
 const LR_FEATURES = { 1: "decoder.blk_L1", 2: "decoder.blk_x1", 4: "decoder.blk_x2" } as const;
 
-function statisticsOf(shown: ReadonlyMap<string, Tensor>): Record<string, Tensor> {
-  const statistics: Record<string, Tensor> = {};
-  for (const scale of SCALES) {
-    const before = shown.get(`warp_ref/x${scale}`) as Tensor;
-    const lr = shown.get(LR_FEATURES[scale]) as Tensor;
-    const size = before.shape.slice(2) as [number, number];
-    const maps = {
-      lr: scale === 1 ? lr : bilinearResize(lr, size),
-      before,
-      after: shown.get(`pAda/x${scale}`) as Tensor,
-    };
-    for (const [name, map] of Object.entries(maps)) {
-      const { mean, std } = meanStd(map);
-      Object.assign(statistics, { [`${name} mean ×${scale}`]: mean, [`${name} std ×${scale}`]: std });
-    }
-  }
-  return statistics;
+type Scale = (typeof SCALES)[number];
+
+function statisticsOf(shown: ReadonlyMap<string, Tensor>, scale: Scale) {
+  const before = shown.get(`warp_ref/x${scale}`) as Tensor;
+  const lr = shown.get(LR_FEATURES[scale]) as Tensor;
+  const size = before.shape.slice(2) as [number, number];
+  return {
+    lr: meanStd(scale === 1 ? lr : bilinearResize(lr, size)),
+    before: meanStd(before),
+    after: meanStd(shown.get(`pAda/x${scale}`) as Tensor),
+  };
 }
 
-function readStatistics(found: Readonly<Record<string, Data>>, scale: 1 | 2 | 4): AdaptationStatistics {
-  const of = (name: "lr" | "before" | "after"): ChannelStatistics => ({
-    mean: Array.from(found[`${name} mean ×${scale}`] as Data),
-    std: Array.from(found[`${name} std ×${scale}`] as Data),
+function readStatistics(
+  maps: Readonly<Record<"lr" | "before" | "after", Readonly<Record<keyof ChannelStatistics, Result>>>>,
+  scale: Scale,
+): AdaptationStatistics {
+  const of = ({ mean, std }: (typeof maps)["lr"]): ChannelStatistics => ({
+    mean: Array.from(mean.data),
+    std: Array.from(std.data),
   });
-  return { scale, lr: of("lr"), before: of("before"), after: of("after") };
+  return { scale, lr: of(maps.lr), before: of(maps.before), after: of(maps.after) };
 }
 
 /** Where in Ref↓ an LR pixel was matched, in pixels: the centre of the matched patch. */

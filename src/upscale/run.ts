@@ -3,7 +3,7 @@ import { ArgumentError, advice, MasaError } from "../errors.js";
 import type { Device } from "../gpu/device.js";
 import { GpuError, OutOfGpuMemoryError } from "../gpu/errors.js";
 import { type Profiler, phase } from "../gpu/profiler.js";
-import { type Data, type PlanChoice, type PlanProgress, plan } from "../graph/plan/plan.js";
+import { type Data, dataOf, type PlanChoice, type PlanProgress, plan } from "../graph/plan/plan.js";
 import { PlanCache } from "../graph/plan/plan_cache.js";
 import { scope } from "../graph/trace/graph.js";
 import { GraphError, type Tensor } from "../graph/trace/tensor.js";
@@ -103,7 +103,7 @@ const KEPT_BYTES = 256 * 2 ** 20;
  * same time are served in turn.
  */
 export class Upscaler<Matched extends boolean = false> {
-  readonly #plans: PlanCache<keyof MasaInputs, string>;
+  readonly #plans: PlanCache<MasaInputs, Readonly<Record<string, Tensor>>>;
   readonly #storage: FloatStorage;
   readonly #matches: boolean;
   readonly #ensemble: Ensemble;
@@ -138,7 +138,7 @@ export class Upscaler<Matched extends boolean = false> {
     this.#storage = storage;
     this.#matches = matches === true;
     const build = (inputs: MasaInputs) => upscaleGraph(masa, inputs, { storage, matches: this.#matches });
-    this.#plans = new PlanCache<keyof MasaInputs, string>(device, build, keptBytes);
+    this.#plans = new PlanCache(device, build, keptBytes);
     this.#windows = new WindowedPlans(device, build, memory);
     this.#runner = new EnsembleRunner(this.#plans, keptBytes);
   }
@@ -201,9 +201,9 @@ export class Upscaler<Matched extends boolean = false> {
     }
     const plan = await phase(profiler, "compile", () => this.#plans.get(shapes, onMemory));
     const unprofiled = await phase(profiler, "warm up", () => plan.run(data, watch));
-    if (!profiler) return unprofiled;
+    if (!profiler) return dataOf(unprofiled);
     watch.onProgress?.({ stage: "profile", done: 0, total: plan.dispatchCount, share: 1 });
-    return plan.run(data, { profiler });
+    return dataOf(await plan.run(data, { profiler }));
   }
 
   #fitsWhole(shapes: Record<keyof MasaInputs, Shape>): boolean {

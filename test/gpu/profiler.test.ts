@@ -3,7 +3,7 @@ import type { Device } from "../../src/gpu/device.js";
 import { Profiler } from "../../src/gpu/profiler.js";
 import { matmul } from "../../src/graph/ops/matmul.js";
 import { add, scale } from "../../src/graph/ops/pointwise.js";
-import { compile } from "../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../src/graph/plan/plan.js";
 import { scope } from "../../src/graph/trace/graph.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { nodePlatform, openDevice } from "../../src/platform/node.js";
@@ -20,10 +20,10 @@ const network = ({ a }: { a: Tensor }) => {
 async function profiled(device: Device) {
   const plan = await compile(device, { a: [1, SIDE, SIDE] }, network);
   const { shader } = plan.dispatches[1] as { shader: string };
-  const expected = await plan.run(data);
+  const expected = dataOf(await plan.run(data));
   const profiler = await Profiler.create(device);
   const begun = performance.now();
-  const result = await plan.run(data, { profiler });
+  const result = dataOf(await plan.run(data, { profiler }));
   const wall = performance.now() - begun;
   expect(result, "the same bits as without a profiler").to.deep.equal(expected);
   profiler.dispose();
@@ -79,7 +79,7 @@ describe("profiler", () => {
       return { y };
     });
     const profiler = await Profiler.create(device);
-    const { y } = await plan.run({ x: Float32Array.of(1, 2, 3, 4) }, { profiler });
+    const { y } = dataOf(await plan.run({ x: Float32Array.of(1, 2, 3, 4) }, { profiler }));
     expect([...y]).to.deep.equal([1, 2, 3, 4].map((x) => (count + 1) * x));
     expect(profiler.dispatches).to.have.length(count);
     // The second portion of timestamps begins where the first ended, not at its own zero.

@@ -3,7 +3,7 @@
  * operation has (see test/graph/ops/check.ts): 4·√K·2⁻²⁴·Σ|terms|, here with the K products of the convolutions on the way.
  */
 import { expect } from "chai";
-import { compile } from "../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../src/graph/plan/plan.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { SpatialAdaptation } from "../../src/masa/adaptation.js";
 import { DualResidualAggregation } from "../../src/masa/aggregation.js";
@@ -37,7 +37,9 @@ async function runModule(inputs: Arrays, module: Module & { forward(lr: Tensor, 
   }
   const shapes = { lr: inputs.lr!.shape, ref: inputs.ref!.shape };
   const plan = await compile(device, shapes, ({ lr, ref }) => ({ y: module.forward(lr, ref) }));
-  const { y } = await plan.run({ lr: Float32Array.from(inputs.lr!.data), ref: Float32Array.from(inputs.ref!.data) });
+  const { y } = dataOf(
+    await plan.run({ lr: Float32Array.from(inputs.lr!.data), ref: Float32Array.from(inputs.ref!.data) }),
+  );
   plan.dispose();
   parameters.dispose();
   return { y, weights };

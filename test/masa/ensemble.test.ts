@@ -3,7 +3,7 @@ import { ArgumentError } from "../../src/errors.js";
 import { bicubicResize } from "../../src/graph/ops/bicubic.js";
 import { conv2d } from "../../src/graph/ops/conv2d.js";
 import { add, scale } from "../../src/graph/ops/pointwise.js";
-import type { PlanProgress } from "../../src/graph/plan/plan.js";
+import { dataOf, type PlanProgress } from "../../src/graph/plan/plan.js";
 import { PlanCache } from "../../src/graph/plan/plan_cache.js";
 import { constant } from "../../src/graph/trace/graph.js";
 import {
@@ -94,7 +94,7 @@ describe("an ensemble", () => {
         const shape = ({ width, height }: Planes) => [1, 3, height, width];
         const { lr, ref, refDown } = turned;
         const plan = await cache.get({ lr: shape(lr), ref: shape(ref), refDown: shape(refDown) });
-        const found = await plan.run({ lr: lr.data, ref: ref.data, refDown: refDown.data });
+        const found = dataOf(await plan.run({ lr: lr.data, ref: ref.data, refDown: refDown.data }));
         // To turn back is to reverse first, then to transpose: for a transposed one, flips change places.
         const back = one.transposed ? { ...one, flipX: one.flipY, flipY: one.flipX } : one;
         const large = { data: found.sr as Float32Array, width: 4 * lr.width, height: 4 * lr.height };

@@ -5,7 +5,7 @@ import { ShapeError } from "../../src/gpu/errors.js";
 import { l1Loss } from "../../src/graph/ops/l1_loss.js";
 import { mseLoss } from "../../src/graph/ops/mse_loss.js";
 import { add } from "../../src/graph/ops/pointwise.js";
-import { compile, Plan } from "../../src/graph/plan/plan.js";
+import { compile, dataOf, Plan } from "../../src/graph/plan/plan.js";
 import { grad } from "../../src/graph/trace/grad.js";
 import { checkpointing, input, trace } from "../../src/graph/trace/graph.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
@@ -90,16 +90,16 @@ describe("masa", () => {
     const bits = (results: Record<string, ArrayBufferView>) =>
       Object.values(results).map(({ buffer }) => Buffer.from(buffer as ArrayBuffer).toString("base64"));
     const plan = await step();
-    const first = await plan.run(data);
+    const first = dataOf(await plan.run(data));
     expect([...first.loss].every(Number.isFinite)).to.equal(true);
     const used = masa.parameters.trainable.filter((_, i) =>
       (first as Record<string, Float32Array>)[i]?.some((g) => g !== 0),
     );
     expect(used.length, "parameters with a gradient").to.be.above(0.9 * masa.parameters.trainable.length);
-    expect(bits(await plan.run(data)), "replay").to.deep.equal(bits(first));
+    expect(bits(dataOf(await plan.run(data))), "replay").to.deep.equal(bits(first));
     plan.dispose();
     const fresh = await step();
-    expect(bits(await fresh.run(data)), "fresh plan").to.deep.equal(bits(first));
+    expect(bits(dataOf(await fresh.run(data))), "fresh plan").to.deep.equal(bits(first));
     fresh.dispose();
     masa.parameters.dispose();
   });
@@ -115,7 +115,7 @@ describe("masa", () => {
       const masa = new Masa({ ...SMALL, useReference });
       await masa.parameters.allocate(device, 7);
       const plan = await compile(device, sizes, (inputs) => ({ sr: masa.forward(inputs).sr }));
-      const [one, other] = [await plan.run(data), await plan.run(others)];
+      const [one, other] = [dataOf(await plan.run(data)), dataOf(await plan.run(others))];
       expect(one.sr.every(Number.isFinite)).to.equal(true);
       expect(one.sr.join() !== other.sr.join(), `useReference ${useReference}`).to.equal(useReference);
       plan.dispose();
@@ -144,7 +144,7 @@ describe("masa", () => {
         const gradients = grad(loss, masa.parameters.trainable);
         return { loss, ...Object.fromEntries(gradients.map((gradient, i) => [`${i}`, gradient])) };
       });
-      const results = await plan.run(data);
+      const results = dataOf(await plan.run(data));
       plan.dispose();
       const bits = Object.values(results).map(({ buffer }) => Buffer.from(buffer as ArrayBuffer).toString("base64"));
       return { bits, bytes: plan.bytes };
@@ -221,7 +221,7 @@ describe("masa with dense matching", () => {
     const [lr, ref] = [[1, 3, 16, 24] as const, [1, 3, 64, 96] as const].map((shape) =>
       Float32Array.from(random.array(shape, 0.5, 0.5).data),
     );
-    const { sr, index, score } = await plan.run({ lr: lr!, ref: ref!, refDown: lr! });
+    const { sr, index, score } = dataOf(await plan.run({ lr: lr!, ref: ref!, refDown: lr! }));
     expect(sr.every(Number.isFinite)).to.equal(true);
     for (let y = 1; y < 15; y++)
       for (let x = 1; x < 23; x++) {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { before } from "mocha";
 import { ShapeError } from "../../src/gpu/errors.js";
-import { compile, type Data, type InputSpec } from "../../src/graph/plan/plan.js";
+import { compile, type Data, dataOf, type InputSpec } from "../../src/graph/plan/plan.js";
 import { grad } from "../../src/graph/trace/grad.js";
 import { input, trace } from "../../src/graph/trace/graph.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
@@ -153,11 +153,13 @@ describe("matching", () => {
     );
     const whole = ({ shape, most }: { shape: number[]; most: number }) =>
       Int32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.int(0, most));
-    const { all, few, one } = await plan.run({
-      ...{ corner: whole(specs.corner), index: whole(specs.index) },
-      feature: Float32Array.from(random.array([N, 3, 32, 40]).data),
-      attention: Float32Array.from(random.array([N * blocks, 8, 8]).data),
-    });
+    const { all, few, one } = dataOf(
+      await plan.run({
+        ...{ corner: whole(specs.corner), index: whole(specs.index) },
+        feature: Float32Array.from(random.array([N, 3, 32, 40]).data),
+        attention: Float32Array.from(random.array([N * blocks, 8, 8]).data),
+      }),
+    );
     plan.dispose();
     expect(all.some((value) => value !== 0)).to.equal(true);
     expect([...few]).to.deep.equal([...all]);
@@ -254,7 +256,7 @@ async function onGpu(
     return [`upstream ${i}`, Float32Array.from(random.array(shape).data)] as const;
   });
   const inputs = names.map((name) => [name, Float32Array.from(features[name].data)] as const);
-  const results = await plan.run({ ...Object.fromEntries<Data>([...inputs, ...upstream]), ...given });
+  const results = dataOf(await plan.run({ ...Object.fromEntries<Data>([...inputs, ...upstream]), ...given }));
   plan.dispose();
   return results;
 }

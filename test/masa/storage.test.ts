@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { GoldenSet } from "../../src/conformance/manifest.js";
 import { fillParameters } from "../../src/conformance/parameters.js";
-import { compile } from "../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../src/graph/plan/plan.js";
 import { Masa, type MasaOptions } from "../../src/masa/masa.js";
 import { testDevice } from "../device.js";
 import { goldenPath } from "../files/golden.js";
@@ -30,7 +30,7 @@ describe("masa with features in 16 bits", () => {
       return { sr, ...matches };
     });
     const { bytes } = plan;
-    const { sr, ...matches } = await plan.run(data);
+    const { sr, ...matches } = dataOf(await plan.run(data));
     plan.dispose();
     return { bytes, sr, matches };
   }

@@ -6,7 +6,7 @@ import { readSafetensors, writeSafetensors } from "../../src/files/safetensors.j
 import type { JsonValue } from "../../src/formats/checkpoint.js";
 import { FileTensor } from "../../src/formats/tensor.js";
 import { WeightMismatchError } from "../../src/formats/weights.js";
-import { compile } from "../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../src/graph/plan/plan.js";
 import { MASA, type MasaConfig } from "../../src/masa/config.js";
 import { Masa } from "../../src/masa/masa.js";
 import { type ChannelOrder, Vgg19, type VggLayer } from "../../src/masa/vgg.js";
@@ -280,7 +280,7 @@ describe("weights of VGG19", () => {
     const { parameters, vgg } = declared("conv1_1", order);
     await (await readVgg(path, "conv1_1", order))(device, parameters);
     const plan = await compile(device, { x: [1, 3, size, size] }, ({ x }) => ({ y: vgg.forward(x) }));
-    const { y } = await plan.run({ x: image });
+    const { y } = dataOf(await plan.run({ x: image }));
     plan.dispose();
     parameters.dispose();
     return y as Float32Array;

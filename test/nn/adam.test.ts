@@ -90,7 +90,7 @@ describe("Adam", () => {
       return { moment: adam.state.get("weight/exp_avg") };
     });
     const { moment } = await plan.run({ g: Float32Array.of(3, 0, 4) });
-    expect([...moment].map((value) => Number(value.toFixed(5)))).to.deep.equal([0.6, 0, 0.8]);
+    expect([...moment.floats].map((value) => Number(value.toFixed(5)))).to.deep.equal([0.6, 0, 0.8]);
     expect(adam.gradientNorm).to.equal(5);
     plan.dispose();
     dispose();
@@ -167,7 +167,7 @@ describe("GradientAccumulator", () => {
       sums.reset();
       for (const part of parts) await gather.run({ x: Float32Array.from(part) });
       const { gradient, loss } = await update.run({});
-      return [[...gradient], ...loss];
+      return [[...gradient.data], ...loss.data];
     };
     await batch([1, NaN, 1], [1, 1, 1]);
     expect(adam.updated).to.equal(false);

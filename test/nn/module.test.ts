@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { FileTensor } from "../../src/formats/tensor.js";
 import { relu } from "../../src/graph/ops/pointwise.js";
-import { compile } from "../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../src/graph/plan/plan.js";
 import { GraphError, type Tensor } from "../../src/graph/trace/tensor.js";
 import { Adam } from "../../src/nn/adam.js";
 import {
@@ -64,11 +64,11 @@ describe("Module", () => {
     await other.allocate(device, 2);
     const plan = await compile(device, { x: [2, 3, 4, 4] }, ({ x }) => ({ a: one.forward(x), b: other.forward(x) }));
     const x = Float32Array.from({ length: 96 }, (_, i) => Math.sin(i));
-    const before = await plan.run({ x });
+    const before = dataOf(await plan.run({ x }));
     expect(before.a.length).to.equal(2 * 2 * 16 * 16);
     expect(before.a).not.to.deep.equal(before.b);
     other.loadStateDict(await one.stateDict());
-    const after = await plan.run({ x });
+    const after = dataOf(await plan.run({ x }));
     expect(after.a).to.deep.equal(after.b);
     for (const part of [plan, one, other]) part.dispose();
   });

@@ -11,7 +11,7 @@ import type { Values } from "../../src/conformance/compare.js";
 import { fill } from "../../src/conformance/formula.js";
 import { type GoldenCase, GoldenSet } from "../../src/conformance/manifest.js";
 import { readImage } from "../../src/files/images.js";
-import { compile, type Data } from "../../src/graph/plan/plan.js";
+import { compile, type Data, dataOf } from "../../src/graph/plan/plan.js";
 import type { Tensor } from "../../src/graph/trace/tensor.js";
 import { cropImage, type Image, toTensor } from "../../src/image/image.js";
 import { downscale } from "../../src/image/pairs.js";
@@ -78,10 +78,12 @@ describe("ONNX Runtime computes the same:", () => {
       const { inputs, largest = {}, parameters, build } = onnxCase;
       const device = await testDevice();
       await parameters?.allocate(device);
-      const specs = Object.entries(inputs).map(([key, shape]) => [key, { shape, dtype: dtypeOf(key, largest) }]);
+      const specs = Object.entries(inputs).map(
+        ([key, shape]) => [key, { shape, dtype: dtypeOf(key, largest) }] as const,
+      );
       const plan = await compile(device, Object.fromEntries(specs), build);
       const data = inputData(onnxCase, name);
-      const ours = await plan.run(data);
+      const ours = dataOf(await plan.run(data));
       const values = await Promise.all(
         (parameters?.all ?? []).map(async (one) => [one.name, (await parameters?.read(one)) as Float32Array] as const),
       );
@@ -103,7 +105,7 @@ describe("ONNX Runtime computes the same:", () => {
       const { data, shapes } = tensorsOf(images);
       const masa = await loadMasa(await testDevice());
       const plan = await compile(await testDevice(), shapes, (inputs) => ({ sr: masa.forward(inputs).sr }));
-      const { sr } = await plan.run(data);
+      const { sr } = dataOf(await plan.run(data));
       plan.dispose();
       masa.parameters.dispose();
       await inFolder(async (folder) => {

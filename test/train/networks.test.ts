@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { bicubicResize } from "../../src/graph/ops/bicubic.js";
-import { compile } from "../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../src/graph/plan/plan.js";
 import type { FirstWeights } from "../../src/masa/first_weights.js";
 import { trainConfig } from "../../src/train/config.js";
 import { Networks } from "../../src/train/networks.js";
@@ -39,7 +39,7 @@ describe("networks of a training", () => {
     const random = new Random("first weights");
     const image = (shape: readonly number[]) => Float32Array.from(random.array(shape).data);
     const { lr, ref, refDown } = shapes;
-    const { sr, enlarged } = await plan.run({ lr: image(lr), ref: image(ref), refDown: image(refDown) });
+    const { sr, enlarged } = dataOf(await plan.run({ lr: image(lr), ref: image(ref), refDown: image(refDown) }));
     plan.dispose();
     networks.dispose();
     expect([...sr]).to.deep.equal([...enlarged]);

@@ -1,17 +1,10 @@
 /** Operations outside a training loop: compile, run once, return the values, free the memory. For debugging and tests. */
 import type { Device } from "../../gpu/device.js";
-import type { Shape } from "../../kernels/kernel.js";
-import { Tensor } from "../trace/tensor.js";
-import { compile, type Data } from "./plan.js";
+import type { Tensor } from "../trace/tensor.js";
+import { compile, type ResultsOf } from "./plan.js";
 
-/** The values of a tensor, flat and row-major, with its shape. */
-export interface Values {
-  readonly shape: Shape;
-  readonly data: Data;
-}
-
-/** What `compute` returns for what `build` returns: values in place of tensors. */
-export type Computed<T> = T extends Tensor ? Values : { readonly [name in keyof T]: Values };
+/** What `compute` returns for what `build` returns: results in place of tensors. */
+export type Computed<T> = ResultsOf<T>;
 
 /**
  * Runs the operations that `build` records and returns the values of the tensor, or of the record of tensors, that it
@@ -22,22 +15,9 @@ export async function compute<T extends Tensor | Readonly<Record<string, Tensor>
   device: Device,
   build: () => T,
 ): Promise<Computed<T>> {
-  const shapes = new Map<string, Shape>();
-  let single = false;
-  const plan = await compile(device, {}, () => {
-    const built: Tensor | Readonly<Record<string, Tensor>> = build();
-    single = built instanceof Tensor;
-    const outputs: Readonly<Record<string, Tensor>> = built instanceof Tensor ? { value: built } : built;
-    for (const [name, { shape }] of Object.entries(outputs)) shapes.set(name, shape);
-    return outputs;
-  });
+  const plan = await compile(device, {}, () => ({ built: build() }));
   try {
-    const found = Object.entries(await plan.run({})).map(([name, data]) => [
-      name,
-      { shape: shapes.get(name) as Shape, data },
-    ]);
-    const values = Object.fromEntries(found) as Readonly<Record<string, Values>>;
-    return (single ? values.value : values) as Computed<T>;
+    return (await plan.run({})).built as Computed<T>;
   } finally {
     plan.dispose();
   }

@@ -10,9 +10,9 @@ import { GpuError, ShapeError } from "../../gpu/errors.js";
 import type { Pipeline } from "../../gpu/pipeline.js";
 import { type Profiler, phase } from "../../gpu/profiler.js";
 import type { Timestamps } from "../../gpu/timestamps.js";
-import { byteSize, type Dispatch, type Dtype, type Operand, type Shape } from "../../kernels/kernel.js";
+import { byteSize, type Dispatch, type Dtype, type Operand } from "../../kernels/kernel.js";
 import { cast, type Graph, input, trace } from "../trace/graph.js";
-import { Constant, type Data, GraphError, type HostType, Input, type Tensor, Variable } from "../trace/tensor.js";
+import { Constant, type Data, GraphError, Input, type Tensor, Variable } from "../trace/tensor.js";
 import { batchesOf, type PlanProgress, type StageBatch } from "./batches.js";
 import {
   checkBindings,
@@ -26,17 +26,34 @@ import {
   recordNodes,
 } from "./dispatches.js";
 import { layOut, storage } from "./layout.js";
+import {
+  type DataOf,
+  dataByPath,
+  type InputSpec,
+  mapSpecs,
+  mapTensors,
+  Result,
+  type ResultsOf,
+  type TensorsOf,
+  tensorsOfTree,
+} from "./tree.js";
 
-export type { Data } from "../trace/tensor.js";
 export type { PlanProgress } from "./batches.js";
 export type { PlanChoice } from "./dispatches.js";
-
-/** The shape of an input, with its type where that is not f32. */
-export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: HostType };
+export {
+  type Data,
+  type DataOf,
+  dataOf,
+  type HostTensor,
+  type InputSpec,
+  Result,
+  type ResultsOf,
+  type TensorsOf,
+} from "./tree.js";
 
 /** How one run of a plan is watched, stopped and read. */
 export interface RunOptions<Name extends string = string> {
-  /** Outputs to read back; default all. */
+  /** Outputs to read back, by their names at the top; default all. */
   readonly read?: readonly Name[];
   /** Called as the GPU completes work. */
   readonly onProgress?: (progress: PlanProgress) => void;
@@ -56,14 +73,15 @@ export interface PlanOptions {
 
 /**
  * Traces `build` for inputs of the given shapes and makes a plan of it on `device`. `build` gets the input tensors and
- * returns the tensors that a run reads back, by name; in-place updates recorded inside run as well.
+ * returns the tensors that a run reads back; in-place updates recorded inside run as well. Both may be nested records,
+ * as `{ images: { lr, ref }, gradients: [dw, db] }`: runs take and return data in the same nesting.
  *
  * Throws `ShapeError`, `GraphError`, `LimitError` (naming the tensor), `OutOfGpuMemoryError`, `ShaderError`.
  */
-export async function compile<In extends string, Out extends string>(
+export async function compile<const In extends object, Out extends object>(
   device: Device,
-  inputs: Readonly<Record<In, InputSpec>>,
-  build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+  inputs: In,
+  build: (inputs: TensorsOf<NoInfer<In>>) => Out,
   options: PlanOptions = {},
 ): Promise<Plan<In, Out>> {
   const made = plan(device, inputs, build, options);
@@ -77,39 +95,42 @@ export async function compile<In extends string, Out extends string>(
   return made;
 }
 
-/** The first half of `compile`: a plan that tells what it will dispatch and take, but has taken nothing yet. */
-export function plan<In extends string, Out extends string>(
+/** The first half of `compile`: a plan whose dispatches and memory are known, but which has taken nothing yet. */
+export function plan<const In extends object, Out extends object>(
   device: Device,
-  inputs: Readonly<Record<In, InputSpec>>,
-  build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+  inputs: In,
+  build: (inputs: TensorsOf<NoInfer<In>>) => Out,
   { choices }: PlanOptions = {},
 ): Plan<In, Out> {
   const { graph, result } = trace(() => {
-    const tensors = Object.entries<InputSpec>(inputs).map(([name, spec]) =>
-      "shape" in spec ? [name, input(name, spec.shape, spec.dtype)] : [name, input(name, spec)],
+    const tensors = mapSpecs(inputs, (path, spec) =>
+      "shape" in spec ? input(path, spec.shape, spec.dtype) : input(path, spec),
     );
-    const outputs = Object.entries<Tensor>(build(Object.fromEntries(tensors)));
-    return Object.fromEntries(outputs.map(([name, tensor]) => [name, cast(tensor, "f32")])) as Record<Out, Tensor>;
+    return mapTensors(build(tensors), (_, tensor) => cast(tensor, "f32")) as Out;
   });
   return new Plan(device, graph, result, choices);
 }
 
-/** A tensor that a run reads back: an output, by its name, or what `hostOutput` asked for. */
-interface Readback<Out extends string> {
-  readonly name?: Out;
+/** A tensor that a run reads back: an output, by its path, or what `hostOutput` asked for. */
+interface Readback {
+  readonly path?: string;
   readonly tensor: Tensor;
   readonly receive?: (values: Data) => void;
 }
 
+type Inputs = Readonly<Record<string, InputSpec>>;
+type Outputs = Readonly<Record<string, Tensor>>;
+
 /** A graph made ready for one device: `compile` makes it, `run` replays it, `dispose` frees its memory. */
-export class Plan<In extends string = string, Out extends string = string> {
+export class Plan<In extends object = Inputs, Out extends object = Outputs> {
   readonly #device: Device;
   readonly #inputs: readonly Input[];
-  readonly #readbacks: readonly Readback<Out>[];
+  readonly #outputs: object;
+  readonly #readbacks: readonly Readback[];
   readonly #dispatches: PlannedDispatch[];
   readonly #persistent = new Set<Operand>();
   readonly #buffers = new Map<Operand, Buffer>();
-  readonly #staging = new Map<Readback<Out>, Buffer>();
+  readonly #staging = new Map<Readback, Buffer>();
   readonly #owned: Buffer[] = [];
   #batches: readonly StageBatch[] = [];
   #state: "planned" | "preparing" | "ready" | "running" | "disposed" = "planned";
@@ -120,19 +141,12 @@ export class Plan<In extends string = string, Out extends string = string> {
   readonly #slots: ReturnType<typeof layOut>;
 
   /** Use `compile` or `plan`. */
-  constructor(
-    device: Device,
-    graph: Graph,
-    outputs: Readonly<Record<Out, Tensor>>,
-    choices: ReadonlyMap<string, string> = device.choices,
-  ) {
+  constructor(device: Device, graph: Graph, outputs: Out, choices: ReadonlyMap<string, string> = device.choices) {
     device.check();
     this.#device = device;
     this.#inputs = graph.inputs;
-    this.#readbacks = [
-      ...Object.entries<Tensor>(outputs).map(([name, tensor]) => ({ name: name as Out, tensor })),
-      ...graph.received,
-    ];
+    this.#outputs = outputs;
+    this.#readbacks = [...tensorsOfTree(outputs).map(([path, tensor]) => ({ path, tensor })), ...graph.received];
     const read = this.#readbacks.map(({ tensor }) => tensor);
     const recorded = recordNodes(device, graph, read, choices);
     this.#dispatches = recorded.dispatches;
@@ -194,8 +208,8 @@ export class Plan<In extends string = string, Out extends string = string> {
       },
       ...own.map((operand) => ({ label: operand.name, bytes: byteSize(operand), usage })),
       ...this.#slots.slots.map(({ label, bytes }) => ({ label, bytes, usage })),
-      ...this.#readbacks.map(({ name, tensor }) => ({
-        label: `readback of ${name ?? tensor.name}`,
+      ...this.#readbacks.map(({ path, tensor }) => ({
+        label: `readback of ${path ?? tensor.name}`,
         bytes: byteSize(tensor),
         usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
       })),
@@ -254,10 +268,14 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   /**
-   * Runs once with new data and returns the outputs: Float32Array for f32 tensors, Int32Array or Uint32Array for
-   * indices, flat and row-major. Throws `ShapeError` where an input is missing or of the wrong length.
+   * Runs once with new data and returns the outputs with their shapes: Float32Array for f32 tensors, Int32Array or
+   * Uint32Array for indices, flat and row-major. Throws `ShapeError` where an input is missing, or has another number of
+   * values, another shape or another type.
    */
-  async run(data: Readonly<Record<In, Data>>, options: RunOptions<Out> = {}): Promise<Record<Out, Data>> {
+  async run<Name extends keyof Out & string = keyof Out & string>(
+    data: DataOf<In>,
+    options: RunOptions<Name> = {},
+  ): Promise<ResultsOf<Pick<Out, Name>>> {
     if (this.#is("running")) throw this.#unusable("is running", "Await one run before the next");
     this.#checkReady();
     this.#state = "running";
@@ -295,11 +313,15 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   /** The first part of `run`, for callers that time `replay` separately. */
-  write(data: Readonly<Record<In, Data>>): void {
+  write(data: DataOf<In>): void {
     this.#checkReady();
+    const given = dataByPath(data);
     for (const tensor of this.#inputs) {
-      const values = tensor.supply?.() ?? data[tensor.name as In];
-      if (!values) throw new ShapeError("run", `input ${tensor.name}`, `is missing; its shape is [${tensor.shape}]`);
+      const value = tensor.supply?.() ?? given.get(tensor.name);
+      if (!value) throw new ShapeError("run", `input ${tensor.name}`, `is missing; its shape is [${tensor.shape}]`);
+      const values = "data" in value ? value.data : value;
+      if ("data" in value && value.shape.join() !== tensor.shape.join())
+        throw new ShapeError("run", `input ${tensor.name}`, `has shape [${value.shape}], not [${tensor.shape}]`);
       if (values.length !== tensor.size)
         throw new ShapeError(
           "run",
@@ -317,7 +339,7 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   /** The second part of `run`: replays the dispatches, each submission a pass that `timestamps` times. */
-  async replay({ onProgress, signal, profiler }: RunOptions<Out> = {}, timestamps?: Timestamps): Promise<void> {
+  async replay({ onProgress, signal, profiler }: RunOptions = {}, timestamps?: Timestamps): Promise<void> {
     this.#checkReady();
     if (profiler) return await profiler.run(this.#batches, this.#dispatches);
     // Without a watcher the queue may run ahead; with one, what is shown must be true.
@@ -335,9 +357,14 @@ export class Plan<In extends string = string, Out extends string = string> {
   }
 
   /** The last part of `run`: the outputs of these names, default all. */
-  async read(names?: readonly Out[]): Promise<Record<Out, Data>> {
+  async read<Name extends keyof Out & string = keyof Out & string>(
+    names?: readonly Name[],
+  ): Promise<ResultsOf<Pick<Out, Name>>> {
     this.#checkReady();
-    const chosen = this.#readbacks.filter(({ name }) => name === undefined || !names || names.includes(name));
+    const all = this.#outputs as Out;
+    const tree = names ? Object.fromEntries(names.map((name) => [name, all[name]])) : all;
+    const paths = new Set(tensorsOfTree(tree).map(([path]) => path));
+    const chosen = this.#readbacks.filter(({ path }) => path === undefined || paths.has(path));
     await this.#device.copy(
       chosen.map((readback) => ({
         from: this.#buffers.get(storage(readback.tensor)) as Buffer,
@@ -345,20 +372,17 @@ export class Plan<In extends string = string, Out extends string = string> {
         bytes: byteSize(readback.tensor),
       })),
     );
-    const results = new Map<Out, Data>();
+    const results = new Map<string, Result>();
     await Promise.all(
       chosen.map(async (readback) => {
-        const { name, tensor, receive } = readback;
-        const values = typed(
-          await this.#device.mapped(this.#staging.get(readback) as Buffer, byteSize(tensor)),
-          tensor.dtype,
-        );
+        const { path, tensor, receive } = readback;
+        const bytes = await this.#device.mapped(this.#staging.get(readback) as Buffer, byteSize(tensor));
+        const values = typed(bytes, tensor.dtype);
         receive?.(values);
-        if (name !== undefined) results.set(name, values);
+        if (path !== undefined) results.set(path, new Result(path, tensor.shape, values));
       }),
     );
-    const ordered = chosen.flatMap(({ name }) => (name === undefined ? [] : [[name, results.get(name)] as const]));
-    return Object.fromEntries(ordered) as Record<Out, Data>;
+    return mapTensors(tree, (path) => results.get(path)) as ResultsOf<Pick<Out, Name>>;
   }
 
   /** Frees the plan's GPU memory; variables stay. Safe to repeat. */

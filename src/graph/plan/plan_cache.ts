@@ -1,16 +1,15 @@
 /** Plans of one graph for inputs of many shapes: those used last are kept, the memory of all is bounded. */
 import type { Device } from "../../gpu/device.js";
 import { OutOfGpuMemoryError } from "../../gpu/errors.js";
-import { GraphError, type Tensor } from "../trace/tensor.js";
-import { compile, type InputSpec, type Plan, type PlanOptions } from "./plan.js";
+import { GraphError } from "../trace/tensor.js";
+import { compile, type Plan, type PlanOptions } from "./plan.js";
+import type { SpecsOf, TensorsOf } from "./tree.js";
 
-type Inputs<In extends string> = Readonly<Record<In, InputSpec>>;
-
-export class PlanCache<In extends string, Out extends string> {
+export class PlanCache<Inputs extends object, Out extends object> {
   /** By the inputs' shapes; the one used last is at the end. */
-  readonly #plans = new Map<string, Plan<In, Out>>();
+  readonly #plans = new Map<string, Plan<SpecsOf<Inputs>, Out>>();
   /** Plans that are being compiled: calls for the same shapes meanwhile get the same one. */
-  readonly #pending = new Map<string, Promise<Plan<In, Out>>>();
+  readonly #pending = new Map<string, Promise<Plan<SpecsOf<Inputs>, Out>>>();
 
   /**
    * `build` is that of `compile`. All plans together take at most `bytes` of GPU memory; one that needs more is alone,
@@ -18,7 +17,7 @@ export class PlanCache<In extends string, Out extends string> {
    */
   constructor(
     readonly device: Device,
-    readonly build: (inputs: Readonly<Record<In, Tensor>>) => Readonly<Record<Out, Tensor>>,
+    readonly build: (inputs: Inputs) => Out,
     readonly bytes: number,
   ) {}
 
@@ -26,7 +25,7 @@ export class PlanCache<In extends string, Out extends string> {
    * The plan for inputs of these shapes, which stays the cache's. `onMemory` is told its bytes before they are taken; not
    * where it is there already. Throws the errors of `compile`.
    */
-  async get(inputs: Inputs<In>, onMemory?: PlanOptions["onMemory"]): Promise<Plan<In, Out>> {
+  async get(inputs: SpecsOf<Inputs>, onMemory?: PlanOptions["onMemory"]): Promise<Plan<SpecsOf<Inputs>, Out>> {
     const key = JSON.stringify(inputs);
     const kept = this.#plans.get(key);
     if (kept) {
@@ -47,7 +46,7 @@ export class PlanCache<In extends string, Out extends string> {
   }
 
   /** Keeps a new plan, unless the cache was disposed while it was compiled. */
-  #keep(key: string, plan: Plan<In, Out>): Plan<In, Out> {
+  #keep(key: string, plan: Plan<SpecsOf<Inputs>, Out>): Plan<SpecsOf<Inputs>, Out> {
     if (!this.#pending.has(key)) {
       plan.dispose();
       throw new GraphError("the plan was disposed while it was compiled", "Await the call before dispose()");
@@ -56,18 +55,20 @@ export class PlanCache<In extends string, Out extends string> {
     return plan;
   }
 
-  async #make(inputs: Inputs<In>, onMemory: PlanOptions["onMemory"]): Promise<Plan<In, Out>> {
+  async #make(inputs: SpecsOf<Inputs>, onMemory: PlanOptions["onMemory"]): Promise<Plan<SpecsOf<Inputs>, Out>> {
+    // What SpecsOf makes of the inputs, TensorsOf turns back into them.
+    const build = this.build as unknown as (inputs: TensorsOf<SpecsOf<Inputs>>) => Out;
     const makeRoom = (bytes: number) => {
       onMemory?.(bytes);
       this.#shrink(this.bytes - bytes);
     };
     try {
-      return await compile(this.device, inputs, this.build, { onMemory: makeRoom });
+      return await compile(this.device, inputs, build, { onMemory: makeRoom });
     } catch (error) {
       if (!(error instanceof OutOfGpuMemoryError) || this.#plans.size === 0) throw error;
       // The plans kept for later may have taken what this one lacks.
       this.#shrink(Number.NEGATIVE_INFINITY);
-      return await compile(this.device, inputs, this.build);
+      return await compile(this.device, inputs, build);
     }
   }
 

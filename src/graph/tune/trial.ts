@@ -1,7 +1,7 @@
 /** One operation of a graph, recorded by itself once for each variant of its kernel, on stand-ins for its inputs. */
 import { MasaError } from "../../errors.js";
 import type { Device } from "../../gpu/device.js";
-import { type Data, Plan } from "../plan/plan.js";
+import { type Data, dataOf, Plan } from "../plan/plan.js";
 import { cast, recordNode, storedAs, trace } from "../trace/graph.js";
 import { type Initializer, Parameters } from "../trace/parameters.js";
 import { Constant, mapInputs, type Node, type Outputs, type Tensor } from "../trace/tensor.js";
@@ -41,7 +41,7 @@ export class Trial {
     this.#plans.set(variant, plan);
     await plan.prepare();
     await plan.replay();
-    const got = await plan.read();
+    const got = dataOf(await plan.read());
     this.#expected ??= got;
     for (const [output, values] of Object.entries(this.#expected))
       if (!agree(values, got[output] as Data))

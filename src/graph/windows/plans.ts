@@ -3,7 +3,7 @@ import type { Device } from "../../gpu/device.js";
 import { formatBytes, LimitError } from "../../gpu/errors.js";
 import { byteSize } from "../../kernels/kernel.js";
 import { type NodeWork, workOf } from "../plan/dispatches.js";
-import { type Data, type InputSpec, type Plan, plan } from "../plan/plan.js";
+import { type Data, dataOf, type InputSpec, type Plan, plan } from "../plan/plan.js";
 import type { Node } from "../trace/tensor.js";
 import type { Tensors } from "./stage_graph.js";
 
@@ -89,7 +89,7 @@ export class Plans {
       onProgress,
       ...(signal && { signal }),
     });
-    return { outputs: outputs as Readonly<Record<string, Data>>, work };
+    return { outputs: dataOf(outputs), work };
   }
 
   #make({ inputs, build }: PlanSpec): Plan {

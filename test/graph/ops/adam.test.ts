@@ -3,7 +3,7 @@ import { ShapeError } from "../../../src/gpu/errors.js";
 import { ADAM_HYPER_LENGTH, adam, adamHyper, type Moments } from "../../../src/graph/ops/adam.js";
 import { square } from "../../../src/graph/ops/pointwise.js";
 import { sum } from "../../../src/graph/ops/reduce.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import { Parameters, zeros } from "../../../src/graph/trace/parameters.js";
@@ -140,7 +140,7 @@ describe("adam", () => {
     });
     const runs = [];
     for (let step = 1; step <= 2; step++)
-      runs.push((await plan.run({ hyper: adamHyper({ lr: 0.5, betas: [0.9, 0.999], step }) })).losses[0]);
+      runs.push(dataOf(await plan.run({ hyper: adamHyper({ lr: 0.5, betas: [0.9, 0.999], step }) })).losses[0]);
     const values = [...(await parameters.read(weights[1] as Variable))];
     plan.dispose();
     parameters.dispose();

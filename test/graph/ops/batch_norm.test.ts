@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { batchNorm } from "../../../src/graph/ops/batch_norm.js";
 import { sum } from "../../../src/graph/ops/reduce.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import { Parameters, zeros } from "../../../src/graph/trace/parameters.js";
@@ -216,10 +216,12 @@ describe("batch_norm", () => {
       const call = () => batchNorm(x, w, w, mean, variance, { training: true });
       return { once: grad(sum(call()), [w])[0] as Tensor, twice: grad([sum(call()), sum(call())], [w])[0] as Tensor };
     });
-    const { once, twice } = await plan.run({
-      x: Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)),
-      w: new Float32Array([1, 2]),
-    });
+    const { once, twice } = dataOf(
+      await plan.run({
+        x: Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)),
+        w: new Float32Array([1, 2]),
+      }),
+    );
     plan.dispose();
     reset();
     // Σ y = Σ (x̂·w + w), and Σ x̂ = 0.

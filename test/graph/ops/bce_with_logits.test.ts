@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { bceWithLogits } from "../../../src/graph/ops/bce_with_logits.js";
 import { add, scale, sub } from "../../../src/graph/ops/pointwise.js";
 import { mean } from "../../../src/graph/ops/reduce.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import { GraphError, type Tensor } from "../../../src/graph/trace/tensor.js";
@@ -47,7 +47,7 @@ describe("bce_with_logits", () => {
       near: bceWithLogits(x, 1),
       far: bceWithLogits(far, 0),
     }));
-    const { near, far } = await plan.run({ x: new Float32Array([12]), far: new Float32Array([3000, -3000]) });
+    const { near, far } = dataOf(await plan.run({ x: new Float32Array([12]), far: new Float32Array([3000, -3000]) }));
     plan.dispose();
     expect((near[0] as number) / Math.log1p(Math.exp(-12))).to.be.closeTo(1, 4e-6);
     expect(far[0]).to.equal(1500);
@@ -61,7 +61,7 @@ describe("bce_with_logits", () => {
     });
     const real = [0.5, -1, 2];
     const fake = [-0.25, 1, 0.75];
-    const got = await plan.run({ real: Float32Array.from(real), fake: Float32Array.from(fake) });
+    const got = dataOf(await plan.run({ real: Float32Array.from(real), fake: Float32Array.from(fake) }));
     plan.dispose();
     const relativistic = (r: number[], f: number[]) => {
       const average = (values: number[]) => values.reduce((sum, value) => sum + value / 3, 0);

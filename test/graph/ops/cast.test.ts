@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { cast, input, trace } from "../../../src/graph/trace/graph.js";
 import { GraphError, type Tensor } from "../../../src/graph/trace/tensor.js";
@@ -42,7 +42,7 @@ describe("cast", () => {
       x: cast(tensors.x, "f16"),
       between: cast(tensors.between, "f16"),
     }));
-    const got = await plan.run({ x, between });
+    const got = dataOf(await plan.run({ x, between }));
     plan.dispose();
     const normal = (value: number) => Math.abs(value) >= LEAST_NORMAL;
     expect(x.filter((value, i) => got.x[i] !== value && (normal(value) || got.x[i] !== 0))).to.have.length(0);

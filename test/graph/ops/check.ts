@@ -15,7 +15,7 @@
  * bits adds one of WGSL's roundings: 2⁻¹⁰ of the value, up or down, or 2⁻¹⁴ where a number below that becomes 0.
  */
 import { expect } from "chai";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { cast, input, storedAs, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -184,7 +184,7 @@ async function runOnGpu<A>(
       specs[name]?.dtype === "i32" ? Int32Array.from(data) : Float32Array.from(data),
     );
     const ups = Object.entries(upstream).map(([name, { data }]) => [`upstream ${name}`, Float32Array.from(data)]);
-    return { got: await plan.run({ ...data, ...Object.fromEntries(ups) }), choices: plan.choices };
+    return { got: dataOf(await plan.run({ ...data, ...Object.fromEntries(ups) })), choices: plan.choices };
   } finally {
     plan.dispose();
   }

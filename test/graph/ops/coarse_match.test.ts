@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { type CoarseMatchOptions, coarseMatch } from "../../../src/graph/ops/coarse_match.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, noGrad, trace } from "../../../src/graph/trace/graph.js";
 import { GraphError } from "../../../src/graph/trace/tensor.js";
@@ -38,7 +38,7 @@ describe("coarse_match", () => {
     const plan = await compile(await testDevice(), { lr: lr!.shape, ref: ref!.shape }, (tensors) =>
       coarseMatch(tensors.lr, tensors.ref, options),
     );
-    const found = await plan.run({ lr: Float32Array.from(lr!.data), ref: Float32Array.from(ref!.data) });
+    const found = dataOf(await plan.run({ lr: Float32Array.from(lr!.data), ref: Float32Array.from(ref!.data) }));
     plan.dispose();
     return { index: [...found.index], score: [...found.score] };
   }

@@ -5,7 +5,7 @@
  * 2 · 4·√K·2⁻²⁴·Σ|terms| (see check.ts). Σ|terms| is the plain kernel on absolute values.
  */
 import { expect } from "chai";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { record } from "../../../src/graph/trace/graph.js";
 import type { Operation, Tensor, Tensors } from "../../../src/graph/trace/tensor.js";
 import { convolve, transpose, weightGradient } from "../../../src/kernels/convolution/choose.js";
@@ -150,8 +150,8 @@ async function compare(
     const build = (inputs: Readonly<Record<string, Tensor>>) => record(operation(direction, test), inputs);
     const plan = await compile(device, shapes, build, { choices });
     try {
-      const { y } = await plan.run(Object.fromEntries(data));
-      const { y: magnitude } = await plan.run(Object.fromEntries(absolute));
+      const { y } = dataOf(await plan.run(Object.fromEntries(data)));
+      const { y: magnitude } = dataOf(await plan.run(Object.fromEntries(absolute)));
       return { y, magnitude, choices: plan.choices };
     } finally {
       plan.dispose();

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { LimitError, ShapeError } from "../../../src/gpu/errors.js";
 import { type FineMatchOptions, fineMatch } from "../../../src/graph/ops/fine_match.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -82,10 +82,12 @@ describe("fine_match", () => {
         return { ...found, dlr, dref };
       },
     );
-    const result = await plan.run({
-      ...{ lr: Float32Array.from(lr.data), ref: Float32Array.from(ref.data) },
-      ...{ originX: Int32Array.from(originX.data), originY: Int32Array.from(originY.data) },
-    });
+    const result = dataOf(
+      await plan.run({
+        ...{ lr: Float32Array.from(lr.data), ref: Float32Array.from(ref.data) },
+        ...{ originX: Int32Array.from(originX.data), originY: Int32Array.from(originY.data) },
+      }),
+    );
     plan.dispose();
     return result;
   }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { fold } from "../../../src/graph/ops/fold.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import type { WindowOptions } from "../../../src/kernels/shared/windows.js";
@@ -51,7 +51,7 @@ describe("fold", () => {
     const plan = await compile(await testDevice(), { x: [1, 36, 16] }, (t) => ({
       y: fold(t.x, [8, 8], { kernel: 6, stride: 2, padding: 2 }),
     }));
-    const { y } = await plan.run({ x: new Float32Array(36 * 16).fill(1) });
+    const { y } = dataOf(await plan.run({ x: new Float32Array(36 * 16).fill(1) }));
     plan.dispose();
     const covering = [2, 2, 3, 3, 3, 3, 2, 2];
     expect([...y]).to.deep.equal(covering.flatMap((down) => covering.map((across) => down * across)));

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { instanceNorm } from "../../../src/graph/ops/instance_norm.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -88,7 +88,7 @@ describe("instance_norm", () => {
     const shape = [1, constants.length, 70, 61];
     const plan = await compile(await testDevice(), { x: shape }, ({ x }) => ({ y: instanceNorm(x) }));
     const data = Float32Array.from({ length: constants.length * 4270 }, (_, i) => constants[Math.floor(i / 4270)] ?? 0);
-    const { y } = await plan.run({ x: data });
+    const { y } = dataOf(await plan.run({ x: data }));
     plan.dispose();
     expect(y.every((value) => value === 0)).to.equal(true);
     data[5] = 0.2;
@@ -104,7 +104,7 @@ describe("instance_norm", () => {
     const values = (scale: number) =>
       Float32Array.from(map(ndarray(shape), (_, i) => Math.sin(scale * i + scale)).data);
     const runs = [];
-    for (let run = 0; run < 2; run++) runs.push(await plan.run({ x: values(0.37), dy: values(1.7) }));
+    for (let run = 0; run < 2; run++) runs.push(dataOf(await plan.run({ x: values(0.37), dy: values(1.7) })));
     plan.dispose();
     expect(runs[0]).to.deep.equal(runs[1]);
   });

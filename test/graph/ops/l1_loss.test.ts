@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { l1Loss } from "../../../src/graph/ops/l1_loss.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -48,7 +48,9 @@ describe("l1_loss", () => {
       const [dpred, dtarget] = grad(l1Loss(pred, target), [pred, target]) as [Tensor, Tensor];
       return { dpred, dtarget };
     });
-    const got = await plan.run({ pred: new Float32Array([0, 1, 2, -1]), target: new Float32Array([0, 1, 1, 1]) });
+    const got = dataOf(
+      await plan.run({ pred: new Float32Array([0, 1, 2, -1]), target: new Float32Array([0, 1, 1, 1]) }),
+    );
     plan.dispose();
     expect([...got.dpred]).to.deep.equal([0, 0, 0.25, -0.25]);
     expect([...got.dtarget].map((value) => value + 0)).to.deep.equal([0, 0, -0.25, 0.25]);

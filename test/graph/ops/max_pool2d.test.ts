@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { maxPool2d } from "../../../src/graph/ops/max_pool2d.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -45,7 +45,7 @@ describe("max_pool2d", () => {
       const y = maxPool2d(x);
       return { y, dx: grad([y], [x], [dy])[0] as Tensor };
     });
-    const got = await plan.run({ x: Float32Array.from(x.data), dy: Float32Array.from(dy.data) });
+    const got = dataOf(await plan.run({ x: Float32Array.from(x.data), dy: Float32Array.from(dy.data) }));
     plan.dispose();
     expect([...got.y]).to.deep.equal([...reference.maxPool2d(x).data]);
     expect([...got.dx]).to.deep.equal([...reference.maxPool2dGradient(x, dy).data]);

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { meanStd } from "../../../src/graph/ops/mean_std.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -81,7 +81,7 @@ describe("mean_std", () => {
       return { std, both: grad([mean, std], [x], [ones, ones])[0] as Tensor };
     });
     const x = new Float32Array(9600).fill(0.1, 0, 4800).map((value, i) => (i < 4800 ? value : Math.sin(i)));
-    const { std, both } = await plan.run({ x, ones: new Float32Array([1, 1]) });
+    const { std, both } = dataOf(await plan.run({ x, ones: new Float32Array([1, 1]) }));
     plan.dispose();
     expect(std[0]).to.equal(0);
     expect(std[1]).to.be.above(0.5);
@@ -99,7 +99,7 @@ describe("mean_std", () => {
       Float32Array.from({ length: 24 }, (_, i) => Math.cos(3 * i)),
     );
     const up = ndarray([1, 2, 1, 1], [0.5, -2]);
-    const got = await plan.run({ x: Float32Array.from(x.data), up: Float32Array.from(up.data) });
+    const got = dataOf(await plan.run({ x: Float32Array.from(x.data), up: Float32Array.from(up.data) }));
     plan.dispose();
     const none = ndarray(up.shape);
     for (const [name, expected] of [

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { normalize } from "../../../src/graph/ops/normalize.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -80,7 +80,7 @@ describe("normalize", () => {
       return { rows, dx: grad([rows], [x], [dy])[0] as Tensor };
     });
     const x = new Float32Array([0, 0, 0.1, -0.2, 3, 4, 0.3, 0.4]);
-    const got = await plan.run({ x, dy: new Float32Array([1, -2, 1, -2, 1, -2, 1, -2]) });
+    const got = dataOf(await plan.run({ x, dy: new Float32Array([1, -2, 1, -2, 1, -2, 1, -2]) }));
     plan.dispose();
     const expected = { rows: [0, 0, 0.2, -0.4, 0.6, 0.8], dx: [2, -4, 2, -4, 1.6 / 5, -1.2 / 5] };
     for (const [i, value] of expected.rows.entries()) expect(got.rows[i]).to.be.closeTo(value, 1e-6);

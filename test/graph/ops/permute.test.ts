@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { permute } from "../../../src/graph/ops/permute.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray } from "../../../src/reference/array.js";
@@ -45,7 +45,7 @@ describe("permute", () => {
     const plan = await compile(await testDevice(), { x: { shape: [2, 3], dtype: "i32" } }, (t) => ({
       y: permute(t.x, [1, 0]),
     }));
-    const { y } = await plan.run({ x: Int32Array.from([1, 2, 3, -4, -5, -6]) });
+    const { y } = dataOf(await plan.run({ x: Int32Array.from([1, 2, 3, -4, -5, -6]) }));
     plan.dispose();
     expect(y).to.deep.equal(Int32Array.from([1, -4, 2, -5, 3, -6]));
   });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import * as ops from "../../../src/graph/ops/pointwise.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -113,7 +113,7 @@ describe("pointwise", () => {
         softplus: gradient(ops.softplus(x)),
       };
     });
-    const got = await plan.run({ x: new Float32Array([0, -0]), dy: new Float32Array([3, -5]) });
+    const got = dataOf(await plan.run({ x: new Float32Array([0, -0]), dy: new Float32Array([3, -5]) }));
     plan.dispose();
     expect([...got.relu]).to.deep.equal([0, 0]);
     expect([...got.leaky]).to.deep.equal([Math.fround(0.2 * 3), -1]);
@@ -124,7 +124,7 @@ describe("pointwise", () => {
   it("softplus neither overflows nor loses small values", async () => {
     const x = [-80, -30, -10, -1e-3, 0, 1e-3, 10, 30, 1e30];
     const plan = await compile(await testDevice(), { x: [x.length] }, ({ x }) => ({ y: ops.softplus(x) }));
-    const { y } = await plan.run({ x: Float32Array.from(x) });
+    const { y } = dataOf(await plan.run({ x: Float32Array.from(x) }));
     plan.dispose();
     for (const [i, value] of x.entries()) {
       const expected = POINTWISE.softplus.value(Math.fround(value));
@@ -139,7 +139,7 @@ describe("pointwise", () => {
       const [dx, ds] = grad([y], [x, s], [ops.fill([2, 3], 1)]) as [Tensor, Tensor];
       return { y, dx, ds };
     });
-    const { y, dx, ds } = await plan.run({ x: new Float32Array([1, 2, 3, 4, 5, 6]), s: new Float32Array([2]) });
+    const { y, dx, ds } = dataOf(await plan.run({ x: new Float32Array([1, 2, 3, 4, 5, 6]), s: new Float32Array([2]) }));
     plan.dispose();
     expect([...y]).to.deep.equal([2, 8, 18, 32, 50, 72]);
     expect([...dx]).to.deep.equal([4, 8, 12, 16, 20, 24]);
@@ -149,7 +149,7 @@ describe("pointwise", () => {
   it("fills more elements than one row of workgroups holds", async () => {
     const shape = [3, 1024, 1024];
     const plan = await compile(await testDevice(), { x: [1] }, ({ x }) => ({ y: ops.add(ops.fill(shape, 0.5), x) }));
-    const { y } = await plan.run({ x: new Float32Array([0.25]) });
+    const { y } = dataOf(await plan.run({ x: new Float32Array([0.25]) }));
     plan.dispose();
     expect(y.length).to.equal(3 * 2 ** 20);
     expect(y.every((value) => value === 0.75)).to.equal(true);

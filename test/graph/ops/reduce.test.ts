@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { expand, mean, sum, sumTo } from "../../../src/graph/ops/reduce.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
@@ -88,7 +88,7 @@ describe("reduce", () => {
       rows: mean(x, [2]),
       twice: mean(x, [1, 1]),
     }));
-    const { all, rows, twice } = await plan.run({ x: Float32Array.from({ length: 24 }, (_, i) => i) });
+    const { all, rows, twice } = dataOf(await plan.run({ x: Float32Array.from({ length: 24 }, (_, i) => i) }));
     plan.dispose();
     expect(all[0]).to.be.closeTo(11.5, 1e-5);
     expect([...rows]).to.deep.equal([1.5, 5.5, 9.5, 13.5, 17.5, 21.5]);
@@ -102,7 +102,7 @@ describe("reduce", () => {
       same: sumTo(x, [2, 3, 4]),
       scalar: sumTo(x, []),
     }));
-    const got = await plan.run({ x: new Float32Array(24).map((_, i) => i % 4) });
+    const got = dataOf(await plan.run({ x: new Float32Array(24).map((_, i) => i % 4) }));
     plan.dispose();
     expect([...got.row]).to.deep.equal([0, 6, 12, 18]);
     expect([...got.column]).to.deep.equal([12, 12, 12]);
@@ -116,7 +116,7 @@ describe("reduce", () => {
       return { y, dx: grad(y, [x])[0] as Tensor };
     });
     const x = Float32Array.from({ length: 90000 }, (_, i) => Math.sin(i));
-    const runs = [await plan.run({ x }), await plan.run({ x })];
+    const runs = [dataOf(await plan.run({ x })), dataOf(await plan.run({ x }))];
     plan.dispose();
     expect(runs[0]).to.deep.equal(runs[1]);
   });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { top1 } from "../../../src/graph/ops/top1.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { input, trace } from "../../../src/graph/trace/graph.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { map, type NdArray } from "../../../src/reference/array.js";
@@ -34,7 +34,7 @@ describe("top1", () => {
 
   const search = async (shape: readonly number[], x: Float32Array) => {
     const plan = await compile(await testDevice(), { x: shape }, (t) => top1(t.x));
-    const result = await plan.run({ x });
+    const result = dataOf(await plan.run({ x }));
     plan.dispose();
     return { values: [...result.values], indices: [...result.indices] };
   };

@@ -4,7 +4,7 @@ import { LimitError, OutOfGpuMemoryError, ShapeError } from "../../../src/gpu/er
 import { matmul } from "../../../src/graph/ops/matmul.js";
 import { add, fill, mul, relu, scale, square } from "../../../src/graph/ops/pointwise.js";
 import { mean, sum } from "../../../src/graph/ops/reduce.js";
-import { compile, type PlanProgress, plan } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf, type PlanProgress, plan } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { constant, scope, trace } from "../../../src/graph/trace/graph.js";
 import { ones, Parameters } from "../../../src/graph/trace/parameters.js";
@@ -28,15 +28,16 @@ describe("plan", () => {
   };
 
   it("gives a replay the same bits as the first run, and a plan made anew the same bits", async () => {
-    const bits = async (plan: { run(data: { x: Float32Array }): Promise<Record<string, ArrayLike<number>>> }) => {
-      const results = await plan.run({ x });
-      return Object.values(results).map((values) => [...new Uint32Array(Float32Array.from(values).buffer)]);
+    const make = () => compile(device, { x: [1, 4] }, network);
+    const bits = async (plan: Awaited<ReturnType<typeof make>>) => {
+      const results = Object.values(await plan.run({ x }));
+      return results.map(({ floats }) => [...new Uint32Array(floats.buffer)]);
     };
-    const plan = await compile(device, { x: [1, 4] }, network);
+    const plan = await make();
     const first = await bits(plan);
     expect(await bits(plan)).to.deep.equal(first);
     plan.dispose();
-    const fresh = await compile(device, { x: [1, 4] }, network);
+    const fresh = await make();
     expect(await bits(fresh)).to.deep.equal(first);
     fresh.dispose();
   });
@@ -72,8 +73,8 @@ describe("plan", () => {
 
   it("reads new data in each run", async () => {
     const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2) }));
-    expect([...(await plan.run({ x })).y]).to.deep.equal([-2, 4, -6, 8]);
-    expect([...(await plan.run({ x: Float32Array.of(1, 2, 3, 4) })).y]).to.deep.equal([2, 4, 6, 8]);
+    expect([...dataOf(await plan.run({ x })).y]).to.deep.equal([-2, 4, -6, 8]);
+    expect([...dataOf(await plan.run({ x: Float32Array.of(1, 2, 3, 4) })).y]).to.deep.equal([2, 4, 6, 8]);
     plan.dispose();
   });
 
@@ -113,7 +114,7 @@ describe("plan", () => {
       const z = scale(reshape(y, [4]), 10);
       return { y, rows: sum(y, [1]), z };
     });
-    const { y, rows, z } = await plan.run({ x });
+    const { y, rows, z } = dataOf(await plan.run({ x }));
     expect([[...y], [...rows], [...z]]).to.deep.equal([
       [-2, 4, -6, 8],
       [2, 2],
@@ -133,8 +134,46 @@ describe("plan", () => {
 
   it("reads only the outputs asked for", async () => {
     const plan = await compile(device, { x: [4] }, ({ x }) => ({ y: scale(x, 2), z: scale(x, 3) }));
-    expect(Object.keys(await plan.run({ x }, { read: ["z"] }))).to.deep.equal(["z"]);
+    expect(Object.keys(dataOf(await plan.run({ x }, { read: ["z"] })))).to.deep.equal(["z"]);
     plan.dispose();
+  });
+
+  it("takes and returns nested records and lists, in which results have their shapes", async () => {
+    const specs = { images: { a: [2, 2], b: { shape: [2, 2], dtype: "i32" } }, factors: [[1], [2, 1]] } as const;
+    const plan = await compile(device, specs, ({ images: { a, b }, factors: [one, two] }) => {
+      const loss = mean(square(mul(mul(a, one), two)));
+      return { loss, same: { b }, gradients: grad(loss, [one, two]), none: undefined };
+    });
+    const data = {
+      images: { a: x, b: Int32Array.of(1, 2, 3, 4) },
+      factors: [Float32Array.of(1), Float32Array.of(1, 2)],
+    };
+    const { loss, same, gradients, none } = await plan.run(data as never);
+    expect(loss.shape).to.deep.equal([1, 1]);
+    expect(loss.item()).to.equal((1 + 4 + 4 * 9 + 4 * 16) / 4);
+    expect(same.b).to.deep.include({ name: "same.b", shape: [2, 2] });
+    expect([...same.b.integers]).to.deep.equal([1, 2, 3, 4]);
+    expect(gradients.map(({ shape }) => shape)).to.deep.equal([[1], [2, 1]]);
+    expect(gradients[1]?.name).to.equal("gradients.1");
+    expect(none).to.equal(undefined);
+    const read = await plan.run({ ...data, images: { a: x, b: same.b } } as never, { read: ["same"] });
+    expect(Object.keys(read)).to.deep.equal(["same"]);
+    expect(() => same.b.floats).to.throw(GraphError, "same.b holds integers");
+    expect(() => loss.integers).to.throw(GraphError, "loss is not i32");
+    expect(() => same.b.item()).to.throw(GraphError, "same.b has shape [2,2]");
+    plan.dispose();
+  });
+
+  it("names an input of another shape, an output that is no tensor, and two outputs of one name", async () => {
+    const plan = await compile(device, { x: [2, 2] }, ({ x }) => ({ y: scale(x, 2) }));
+    expect((await rejection(plan.run({ x: { shape: [4], data: x } }))).message).to.match(
+      /input x has shape \[4\], not \[2,2\]/,
+    );
+    plan.dispose();
+    const build = (outputs: object) => () => compile(device, { x: [4] }, () => outputs);
+    expect((await rejection(build({ y: { z: 3 } })())).message).to.match(/output y\.z is 3/);
+    const one = (): Promise<unknown> => compile(device, { x: [4] }, ({ x }) => ({ a: { b: x }, "a.b": x }));
+    expect((await rejection(one())).message).to.match(/two outputs are called a\.b/);
   });
 
   it("reports stages and a share that never falls", async () => {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Device } from "../../../src/gpu/device.js";
 import { LimitError, OutOfGpuMemoryError } from "../../../src/gpu/errors.js";
 import { scale } from "../../../src/graph/ops/pointwise.js";
-import { plan } from "../../../src/graph/plan/plan.js";
+import { dataOf, plan } from "../../../src/graph/plan/plan.js";
 import { PlanCache } from "../../../src/graph/plan/plan_cache.js";
 import type { Tensor } from "../../../src/graph/trace/tensor.js";
 import { nodePlatform, openDevice } from "../../../src/platform/node.js";
@@ -30,8 +30,8 @@ describe("a cache of plans", () => {
     const other = await cache.get({ x: [1, 4] }, (bytes) => told.push(bytes));
     expect(await cache.get({ x: [3] }, (bytes) => told.push(bytes))).to.equal(first);
     expect(told).to.deep.equal([bytesOf(3), bytesOf(1, 4)]);
-    expect([...(await first.run({ x: Float32Array.of(1, 2, 3) })).y]).to.deep.equal([2, 4, 6]);
-    expect([...(await other.run({ x: Float32Array.of(1, 2, 3, 4) })).y]).to.deep.equal([2, 4, 6, 8]);
+    expect([...dataOf(await first.run({ x: Float32Array.of(1, 2, 3) })).y]).to.deep.equal([2, 4, 6]);
+    expect([...dataOf(await other.run({ x: Float32Array.of(1, 2, 3, 4) })).y]).to.deep.equal([2, 4, 6, 8]);
     cache.dispose();
   });
 

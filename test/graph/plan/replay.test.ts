@@ -66,7 +66,7 @@ describe("replay", () => {
       calls.clear();
       const { y } = await plan.read();
       expect([...calls.keys()].sort()).to.deep.equal(["createCommandEncoder", "popErrorScope", "pushErrorScope"]);
-      expect([...y], "y = y/2 + x goes to 2x").to.deep.equal([2, 4, 6, 8]);
+      expect([...y.data], "y = y/2 + x goes to 2x").to.deep.equal([2, 4, 6, 8]);
     } finally {
       device.dispose();
     }

@@ -8,7 +8,7 @@ import { maxPool2d } from "../../../src/graph/ops/max_pool2d.js";
 import { meanStd } from "../../../src/graph/ops/mean_std.js";
 import { add, mul, relu, scale, square, sub } from "../../../src/graph/ops/pointwise.js";
 import { mean, sum } from "../../../src/graph/ops/reduce.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { checkpointing, noGrad, scope, segment, trace } from "../../../src/graph/trace/graph.js";
 import { ones, Parameters, zeros } from "../../../src/graph/trace/parameters.js";
@@ -45,7 +45,7 @@ describe("activation checkpointing", () => {
     });
     const random = new Random("recomputed");
     const values = (shape: readonly number[]) => Float32Array.from(random.array(shape).data);
-    const results = await plan.run({ x: values(SHAPE), w: values([3, 3, 3, 3]) });
+    const results = dataOf(await plan.run({ x: values(SHAPE), w: values([3, 3, 3, 3]) }));
     plan.dispose();
     const bits = Object.values(results).map((data) => Buffer.from(data.buffer as ArrayBuffer).toString("hex"));
     return { bits, results, bytes: plan.bytes, dispatches: plan.dispatchCount };
@@ -154,7 +154,7 @@ describe("activation checkpointing", () => {
         const [dx, dinner] = grad(sum(y), [x, inner]) as [Tensor, Tensor];
         return { dinner, ddx: grad(sum(dx), [x])[0] as Tensor };
       });
-      const { dinner, ddx } = await plan.run({ x: Float32Array.of(1, 2, 3) });
+      const { dinner, ddx } = dataOf(await plan.run({ x: Float32Array.of(1, 2, 3) }));
       plan.dispose();
       return [...dinner, ...ddx];
     };

@@ -3,7 +3,7 @@ import type { Device } from "../../../src/gpu/device.js";
 import { ShapeError } from "../../../src/gpu/errors.js";
 import { add, mul, scale, sign, square } from "../../../src/graph/ops/pointwise.js";
 import { sum } from "../../../src/graph/ops/reduce.js";
-import { compile } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { noGrad } from "../../../src/graph/trace/graph.js";
 import { GraphError, type Tensor } from "../../../src/graph/trace/tensor.js";
@@ -18,7 +18,7 @@ describe("grad", () => {
   });
   const run = async (build: (x: Tensor) => Tensor) => {
     const plan = await compile(device, { x: [3] }, ({ x }) => ({ y: build(x) }));
-    const { y } = await plan.run({ x: Float32Array.of(1, 2, 3) });
+    const { y } = dataOf(await plan.run({ x: Float32Array.of(1, 2, 3) }));
     plan.dispose();
     return [...y];
   };

@@ -6,7 +6,7 @@ import { conv2d } from "../../../src/graph/ops/conv2d.js";
 import { add, relu, scale } from "../../../src/graph/ops/pointwise.js";
 import { sum } from "../../../src/graph/ops/reduce.js";
 import { slice } from "../../../src/graph/ops/slice.js";
-import { compile, plan } from "../../../src/graph/plan/plan.js";
+import { compile, dataOf, plan } from "../../../src/graph/plan/plan.js";
 import { grad } from "../../../src/graph/trace/grad.js";
 import { cast, input, storedAs, trace } from "../../../src/graph/trace/graph.js";
 import { GraphError, type Tensor } from "../../../src/graph/trace/tensor.js";
@@ -33,7 +33,7 @@ describe("storage in 16 bits", () => {
     const compiled = await compile(device, { x: [3] }, ({ x }) => ({
       y: storedAs("f16", () => doubled(relu(x), 3)),
     }));
-    expect([...(await compiled.run({ x })).y]).to.deep.equal([1, 0, 3]);
+    expect([...dataOf(await compiled.run({ x })).y]).to.deep.equal([1, 0, 3]);
     compiled.dispose();
   });
 
@@ -45,7 +45,7 @@ describe("storage in 16 bits", () => {
       expect([row.dtype, joined.dtype]).to.deep.equal(["f32", "f32"]);
       return { half, row, joined };
     });
-    const { half, row, joined } = await compiled.run({ x: Float32Array.of(1, -2, 3, -4, 5, -6) });
+    const { half, row, joined } = dataOf(await compiled.run({ x: Float32Array.of(1, -2, 3, -4, 5, -6) }));
     compiled.dispose();
     expect(half).to.deep.equal(Float32Array.of(1, -2, 3, -4, 5, -6));
     expect(row).to.deep.equal(Float32Array.of(3, -4));
@@ -105,7 +105,7 @@ describe("storage in 16 bits", () => {
       const compiled = await compile(device, shapes, network, { choices: new Map([[choice?.key as string, variant]]) });
       const ones = new Float32Array(64 * 256).fill(1);
       const weight = Float32Array.from({ length: 64 * 128 }, (_, i) => (i % 128 < 64 ? 2049 / 64 : 1 / 64));
-      const { y } = await compiled.run({ x: ones, concat: ones, weight });
+      const { y } = dataOf(await compiled.run({ x: ones, concat: ones, weight }));
       compiled.dispose();
       expect(new Set(y), variant).to.deep.equal(new Set([2050]));
     }

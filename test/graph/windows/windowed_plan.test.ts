@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { LimitError } from "../../../src/gpu/errors.js";
-import { compile, type Data } from "../../../src/graph/plan/plan.js";
+import { compile, type Data, dataOf } from "../../../src/graph/plan/plan.js";
 import { WindowedPlan } from "../../../src/graph/windows/windowed_plan.js";
 import type { FloatStorage } from "../../../src/kernels/kernel.js";
 import { Masa, type MasaInputs } from "../../../src/masa/masa.js";
@@ -49,7 +49,7 @@ describe("windowed plan", () => {
       await masa.parameters.allocate(device, 3);
       try {
         const whole = await compile(device, shapes, build);
-        const expected = await whole.run(data);
+        const expected = dataOf(await whole.run(data));
         whole.dispose();
         expect(whole.bytes).to.be.above(example.memory);
         const windowed = new WindowedPlan(device, shapes, (inputs) => build(inputs as unknown as MasaInputs), example);
