@@ -67,7 +67,7 @@ describe("compute", () => {
     const device = await testDevice();
     const { bytes } = device.memory();
     const x = () => constant("x", [1, 3], [-1, 0, 2]);
-    expect(await compute(device, () => relu(x()))).to.deep.equal({ shape: [1, 3], data: Float32Array.of(0, 0, 2) });
+    expect(await compute(device, () => relu(x()))).to.deep.include({ shape: [1, 3], data: Float32Array.of(0, 0, 2) });
     const { a, b } = await compute(device, () => ({ a: square(x()), b: x() }));
     expect([a.shape, [...a.data], [...b.data]]).to.deep.equal([
       [1, 3],
