@@ -32,7 +32,7 @@ for await (const { lr, hr } of loader.batches(
   { exchange: false, colour: false, geometry: false },
 )) {
   const { loss } = await step.run({ lr, hr });
-  process.stdout.write(`step ${adam.steps}: L1 ${loss[0]?.toFixed(4)}\n`);
+  process.stdout.write(`step ${adam.steps}: L1 ${loss.item()?.toFixed(4)}\n`);
   if (adam.steps >= Number(steps)) break;
 }
 await loader.dispose();
