@@ -55,13 +55,13 @@ export function blockMoments(
   const { software } = recorder.machine;
   const variant = recorder.choose(
     `moments ${N * C}×[${H},${W}]`,
-    software ? (["alone", "team"] as const) : (["team", "alone"] as const),
+    software ? (["thread", "workgroup"] as const) : (["workgroup", "thread"] as const),
   );
-  const team = variant === "team" ? FLAT_WORKGROUP : 1;
+  const team = variant === "workgroup" ? FLAT_WORKGROUP : 1;
   const blocks = N * C * rows * columns;
   recorder.dispatch({
     shader: "block_moments",
-    constants: { TEAM: team, ACROSS: variant === "team" ? 4 : 1, ...vectors(W) },
+    constants: { TEAM: team, ACROSS: variant === "workgroup" ? 4 : 1, ...vectors(W) },
     params: { planes: N * C, H, W, rows, columns, half: HALF },
     bindings: { x, mean, deviation },
     workgroups: rowOfGroups(Math.ceil((blocks * team) / FLAT_WORKGROUP)),
