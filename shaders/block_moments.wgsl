@@ -1,6 +1,6 @@
-// The mean of every 16×16 block of the planes x [planes, H, W], and its deviation Σ (x − mean)²: both [planes, rows, columns].
+// The mean of every 32×32 block of the planes x [planes, H, W], and its deviation Σ (x − mean)²: both [planes, rows, columns].
 //
-// TEAM threads take one block, in two passes over it: first the mean, then the deviations from it. Each adds up vectors of four
+// TEAM threads take one block, in two passes over it: first the mean, then the deviations from it. Each adds up rows of vectors of four
 // neighbours, thread t those in columns t % ACROSS, t % ACROSS + ACROSS, … of rows t / ACROSS, …; the sums of a team are added
 // pairwise. The order depends on the place in the block alone, so a window of x whose corner lies on a block's corner gives
 // the bits of the whole. Teams of 64 are for GPUs. On CPU adapters, where barriers cost more than the rest, a thread has a
@@ -9,12 +9,12 @@
 // Cost: two loads per element, the second from cache.
 
 const TEAM = 64u;    // or 1
-const ACROSS = 4u;   // threads of a team side by side; 1 in a team of 1
+const ACROSS = 8u;   // threads of a team side by side; 1 in a team of 1
 const WIDTH = 4u;    // of Values
 alias Values = vec4f;  // f32 where W is not a multiple of 4
 alias StoredX = Values;
 
-const BLOCK = 16u;
+const BLOCK = 32u;
 
 struct Params {
   planes: u32,
@@ -76,19 +76,23 @@ fn main(
   let origin = load(corner, width).x;
   var sum = vec4f();
   for (var row = thread / ACROSS; row < height; row += TEAM / ACROSS) {
+    var of_row = vec4f();
     for (var column = 4u * (thread % ACROSS); column < width; column += 4u * ACROSS) {
       let inside = vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(width);
-      sum += select(vec4f(), load(corner + row * params.W + column, width - column) - origin, inside);
+      of_row += select(vec4f(), load(corner + row * params.W + column, width - column) - origin, inside);
     }
+    sum += of_row;
   }
   let centre = origin + add_up(thread, sum) / f32(max(1u, height * width));
   var squares = vec4f();
   for (var row = thread / ACROSS; row < height; row += TEAM / ACROSS) {
+    var of_row = vec4f();
     for (var column = 4u * (thread % ACROSS); column < width; column += 4u * ACROSS) {
       let inside = vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(width);
       let difference = select(vec4f(), load(corner + row * params.W + column, width - column) - centre, inside);
-      squares += difference * difference;
+      of_row += difference * difference;
     }
+    squares += of_row;
   }
   let total = add_up(thread, squares);
   if (thread == 0u && valid) {

@@ -6,7 +6,7 @@
 //   (Chan, Golub, LeVeque 1983, for any number of parts).
 // One thread per group, in order of batch and block. Cost: four loads per block.
 
-const BLOCK = 16u;
+const BLOCK = 32u;
 const ROOT = false;  // spread is the standard deviation instead of the variance
 
 struct Params {

@@ -97,7 +97,7 @@ function step(weights, first, second, x, target, rate1, rate2) {
   return [value, moved, means, squares];
 }
 
-async function training({ x, hr, hyper, ...first }) {
+async function training({ x, hr, ...first }) {
   const [images, targets] = [array(x), array(hr)];
   const zeros = () => Object.values(first).map(({ shape }) => jax.numpy.zeros([...shape]));
   let state = [Object.values(first).map(array), zeros(), zeros()];

@@ -67,7 +67,7 @@ function body(x, weights) {
   return y;
 }
 
-async function training({ x, hr, hyper, ...first }) {
+async function training({ x, hr, ...first }) {
   const layOut = (values) => (values.shape.length === 4 ? weight : plain)(values);
   const weights = Object.values(first).map((values) => tf.tidy(() => tf.variable(layOut(values))));
   const [images, targets] = [image(x), image(hr)];

@@ -1,8 +1,8 @@
-/** Moments of 16×16 blocks of planes, in float64 loops. */
+/** Moments of 32×32 blocks of planes, in float64 loops. */
 import { type NdArray, ndarray } from "./array.js";
 
 /** x [N,C,H,W] → mean and Σ (x − mean)² of every block, [N,C,⌈H/size⌉,⌈W/size⌉]. */
-export function blockMoments(x: NdArray, size = 16): { mean: NdArray; deviation: NdArray } {
+export function blockMoments(x: NdArray, size = 32): { mean: NdArray; deviation: NdArray } {
   const [N, C, H, W] = x.shape as [number, number, number, number];
   const [rows, columns] = [Math.ceil(H / size), Math.ceil(W / size)];
   const mean = ndarray([N, C, rows, columns]);

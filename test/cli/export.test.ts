@@ -45,7 +45,7 @@ describe("masa export", () => {
       [["--onnx", "w.onnx", "--half"], 2, /--half is for --out; an ONNX model has 32 bits/],
       [["--onnx", "w.pth"], 2, /--onnx w\.pth is no \.onnx file; end its name so/],
       [["--onnx", "w.onnx", "--lr", "40"], 2, /Give height and width in pixels, as 120x160/],
-      [["--onnx", "w.onnx", "--lr", "40x42"], 1, /width 42, .*pad it to/],
+      [["--onnx", "w.onnx", "--lr", "42x40"], 1, /height 42, .*Pad it to/],
       [["--out", "link.safetensors"], 2, /--out link\.safetensors would replace the weights/],
       [["--out", "none/w.safetensors"], 1, /the folder none does not exist/],
       [["--out", "w.safetensors", "--weights", "none.pth"], 1, /none\.pth does not exist/],

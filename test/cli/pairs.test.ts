@@ -140,7 +140,7 @@ describe("masa pairs", () => {
       const { code, stdout } = await run(photos, out, 10);
       expect(code).to.equal(0);
       expect(stdout).to.match(
-        /holds 6 pairs.*\n2 photographs gave fewer pairs than their share:\n {2}broken\.jpg is no image of a known format\n {2}small\.png is too small, or too little of it is sharp\n$/,
+        /holds 6 pairs.*\n1 in formats that are not read: below\/phone\.HEIC\n2 photographs gave fewer pairs than their share:\n {2}broken\.jpg is no image of a known format\n {2}small\.png is too small, or too little of it is sharp\n$/,
       );
     }));
 

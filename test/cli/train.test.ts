@@ -79,10 +79,10 @@ describe("masa train", () => {
     expect(byOptions.stdout).to.match(/best: .* dB at step 3, by-options\/checkpoints\/best\.safetensors\n/);
     expect(byOptions.stdout).to.match(new RegExp(`done at step 3, ${last}\n$`));
     expect(byOptions.stderr).to.match(
-      /^checking .*\n(step [12]\/3 .*\n)*step 3\/3 · epoch 2 · rec [\d.]+ · .* · [\d.]+ m?s left\n$/,
+      /^checking .*\n(step [12]\/3 .*\n)*step 3\/3 · 100 % · epoch 2 · rec [\d.]+ · .* · [\d.]+ m?s left\n$/,
     );
 
-    const file = configFile({ ...GOOD, steps: 99, average: 0.5, preset: "tiny" });
+    const file = configFile({ ...GOOD, steps: 99, average: 0.5, chroma: 0, orient: "each", preset: "tiny" });
     const byFile = await train([...file, "--steps", "3", "--average", "none", "--out", "by-file"]);
     expect(byFile.code, byFile.stderr).to.equal(0);
     const config = (run: string) => JSON.parse(readFileSync(at(run, "config.json"), "utf8")) as object;
@@ -133,7 +133,7 @@ describe("masa train", () => {
     const wrong = { ...GOOD, rec: 0, microBatch: 3, batch: 4 };
     await refuses(
       2,
-      /has 2 faults\. Correct:\n {2}rec, per and adv are 0: .*\n {2}microBatch is 3, which does not divide batch, 4\n$/,
+      /has 2 faults\. Correct:\n {2}rec, chroma, edges, per and adv are 0: .*\n {2}microBatch is 3, which does not divide batch, 4\n$/,
       configFile(wrong),
     );
     await refuses(2, /has a fault\. Correct:\n {2}data is missing: the folder or pairs\.csv/, []);
@@ -282,7 +282,7 @@ describe("masa train", () => {
       ...optionsOf(GOOD),
       ...held,
     ]);
-    await refuses(2, /^masa train: the run was begun with lr 0\.01, batch 2\. Leave lr, batch away/, [
+    await refuses(2, /^masa train: the run was begun with lr 0\.01, batch 2\. Omit lr, batch to continue it/, [
       ...[...held, "--resume", "--lr", "1", "--batch", "3"],
     ]);
   });

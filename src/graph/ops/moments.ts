@@ -1,5 +1,5 @@
 /**
- * The moments that the statistics of planes are made of, in two steps: those of 16×16 blocks, which windows of a map give as the
+ * The moments that the statistics of planes are made of, in two steps: those of 32×32 blocks, which windows of a map give as the
  * whole does, and their combination. `mean_std` and `instance_norm` do both at once; windowed execution takes them apart.
  */
 import { ShapeError } from "../../gpu/errors.js";
@@ -11,7 +11,7 @@ import type { Operation, Tensor, Tensors } from "../trace/tensor.js";
 export type Moments = Tensors<"mean" | "deviation">;
 
 /**
- * Mean and deviation Σ (x − mean)² of every 16×16 block of the planes of x [N, C, H, W], both [N, C, ⌈H/16⌉, ⌈W/16⌉]; blocks at
+ * Mean and deviation Σ (x − mean)² of every 32×32 block of the planes of x [N, C, H, W], both [N, C, ⌈H/32⌉, ⌈W/32⌉]; blocks at
  * the right and bottom edge may be smaller. No gradient. Throws `ShapeError`.
  */
 export function blockMoments(x: Tensor): Moments {

@@ -1,4 +1,5 @@
 /** The plans of a windowed run: sized before it, made when they are needed, one on the GPU at a time. */
+import { advice } from "../../errors.js";
 import type { Device } from "../../gpu/device.js";
 import { formatBytes, LimitError } from "../../gpu/errors.js";
 import { byteSize } from "../../kernels/kernel.js";
@@ -59,7 +60,10 @@ export class Plans {
     for (let size = most; ; size = Math.ceil(size / 2)) {
       if (this.fits(spec(size))) return size;
       if (size === 1)
-        throw new LimitError(`${what} does not fit into ${formatBytes(this.memory)}`, "Allow more GPU memory");
+        throw new LimitError(
+          `${what} does not fit into ${formatBytes(this.memory)}`,
+          advice("Allow more GPU memory", "Raise --memory"),
+        );
     }
   }
 

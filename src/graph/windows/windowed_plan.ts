@@ -11,6 +11,7 @@
  * Winograd's tiles and the blocks of statistics lie as in the whole map; and every node takes the variant that it would take
  * for the whole map, so every sum has the same order.
  */
+import { advice } from "../../errors.js";
 import type { Device } from "../../gpu/device.js";
 import { formatBytes, LimitError, ShapeError } from "../../gpu/errors.js";
 import { liveNodes, workOfNodes } from "../plan/dispatches.js";
@@ -257,7 +258,7 @@ export class WindowedPlan<Out extends string = string> {
       if (tile[axis] <= stage.grid)
         throw new LimitError(
           `${stage.end.scope || stage.end.operation.name}: the smallest window does not fit into ${formatBytes(this.#plans.memory)}`,
-          "Allow more GPU memory",
+          advice("Allow more GPU memory", "Raise --memory"),
         );
       tile[axis] = stage.grid * Math.ceil(tile[axis] / 2 / stage.grid);
     }

@@ -39,12 +39,12 @@ function grouping([N = 1, C = 1]: Shape, group: Group) {
 }
 
 /** Rows and columns of a block whose moments are taken together. */
-export const BLOCK = 16;
+export const BLOCK = 32;
 
 /** What the statistics of planes are made of: their divisor, and whether the root is taken. */
 export type Spread = "VARIANCE" | "STD";
 
-/** The moments of the 16×16 blocks of x's planes: [N, C, ⌈H/16⌉, ⌈W/16⌉] each. */
+/** The moments of the 32×32 blocks of x's planes: [N, C, ⌈H/32⌉, ⌈W/32⌉] each. */
 export function blockMoments(
   recorder: Recorder,
   { x }: Operands<"x">,
@@ -61,7 +61,7 @@ export function blockMoments(
   const blocks = N * C * rows * columns;
   recorder.dispatch({
     shader: "block_moments",
-    constants: { TEAM: team, ACROSS: variant === "workgroup" ? 4 : 1, ...vectors(W) },
+    constants: { TEAM: team, ACROSS: variant === "workgroup" ? 8 : 1, ...vectors(W) },
     params: { planes: N * C, H, W, rows, columns, half: HALF },
     bindings: { x, mean, deviation },
     workgroups: rowOfGroups(Math.ceil((blocks * team) / FLAT_WORKGROUP)),

@@ -32,14 +32,14 @@ describe("moments", () => {
     },
     graph: ({ x }) => blockMoments(x as Tensor),
     reference: ({ x }) => reference(x as NdArray),
-    terms: () => 256,
+    terms: () => 1024,
     // Both passes sum differences that are as large as the spread; the mean is rounded once.
     magnitude: ({ x }) => {
       const spread = Math.max(...(x as NdArray).data) - Math.min(...(x as NdArray).data);
       const { mean } = reference(x as NdArray);
       return {
-        mean: map(mean, (value) => Math.abs(value) / 16 + spread),
-        deviation: map(mean, () => 256 * spread ** 2),
+        mean: map(mean, (value) => Math.abs(value) / 32 + spread),
+        deviation: map(mean, () => 1024 * spread ** 2),
       };
     },
   });
