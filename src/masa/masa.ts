@@ -44,7 +44,7 @@ export interface MasaOptions {
   readonly coarseIndex?: Tensor;
   /** LR pixel → position in its block's window, i32 [N·blocks, ky, kx]. */
   readonly fineIndex?: Tensor;
-  /** [N, 1, 1, 1]: 1 for samples with a reference, 0 for those whose decoder gets zeros in its place. Default 1 for all. */
+  /** Shape [N, 1, 1, 1]; 1 for samples with a reference, 0 for those whose decoder gets zeros in its place. Default 1 for all. */
   readonly present?: Tensor;
   /**
    * How the reference's features and all of the decoder's are stored: most of the memory. `f16` halves it and costs a thousandth

@@ -180,6 +180,6 @@ describe("onnx", () => {
       const write = (lr: [number, number], ref: [number, number]) => () =>
         exportOnnx(SHIPPED_WEIGHTS, path, { lr, ref });
       await failure(write([16, 24], [64, 46]), ShapeError, /ref is 64×46\. Give multiples of 4/);
-      await failure(write([16, 26], [64, 64]), ShapeError, /width 26.*pad it to 32/);
+      await failure(write([16, 26], [64, 64]), ShapeError, /width 26.*Pad it to 32/);
     }));
 });

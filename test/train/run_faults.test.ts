@@ -70,7 +70,7 @@ describe("training run in trouble", () => {
       const before = contents(out);
       await fails(
         ConfigError,
-        /^the run was begun with batch 2, lr 0\.01, rec 1\. Leave batch, lr, rec away/,
+        /^the run was begun with batch 2, lr 0\.01, rec 1\. Omit batch, lr, rec to continue it/,
         ...[out, { batch: 1, lr: 1e-3, rec: 0.5, steps: 9 }, resume],
       );
       await fails(

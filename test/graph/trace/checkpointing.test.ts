@@ -217,7 +217,7 @@ describe("activation checkpointing", () => {
         checkpointed(() => batchNorm(x, weight, bias, mean, variance, { training }));
       refused(normalise(true), "batch_norm would update mean twice", "Record it outside of segment()");
       expect(() => trace(normalise(false))).not.to.throw();
-      const hyper = new Variable("hyper", [7], false);
+      const hyper = new Variable("hyper", [8], false);
       const moments = { expAvg: [bias], expAvgSq: [mean] };
       refused(() => checkpointed(() => adam([weight], [weight], moments, hyper)), "adam would update weight twice");
     });
