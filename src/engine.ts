@@ -74,6 +74,7 @@ export {
   type Variable,
 } from "./graph/trace/tensor.js";
 export { detach, reshape } from "./graph/trace/view.js";
+export type { MapRule, Ratio, WindowRule } from "./graph/trace/window.js";
 export { type Tuned, type TuneOptions, type TuneProgress, tune } from "./graph/tune/tune.js";
 export {
   type WindowEstimate,

@@ -26,6 +26,7 @@ export function masaWeights(factor = 1): WeightInitializer {
 /** PyTorch's default, for weights and biases alike: uniform within ±1/√(kernel² · input channels). */
 export const torchDefault: WeightInitializer = (kernel, inputs) => uniform(1 / Math.sqrt(kernel * kernel * inputs));
 
+/** The shape of a convolution, as in PyTorch, and how its weights begin. */
 export interface ConvolutionOptions {
   readonly kernel?: number;
   readonly stride?: number;
@@ -35,6 +36,7 @@ export interface ConvolutionOptions {
   readonly biases?: WeightInitializer;
 }
 
+/** What a call of a convolution does with its result in the same pass. */
 export interface ConvolutionCall {
   readonly activation?: "relu" | { readonly leakyRelu: number };
   /** Added to the result. */
@@ -70,6 +72,7 @@ export class Conv2d extends Module {
   }
 }
 
+/** The shape of a transposed convolution, as in PyTorch. */
 export interface TransposedConvolutionOptions extends ConvolutionOptions {
   readonly outputPadding?: number;
 }

@@ -27,10 +27,15 @@ export interface GradientSum {
   readonly accumulator: GradientAccumulator;
   /** Bytes of GPU memory, those of the accumulator included. */
   readonly bytes: number;
+  /** Takes the memory. Throws `OutOfGpuMemoryError`. */
   allocate(device: Device): Promise<void>;
+  /** Starts the sums of a step at zero. */
   begin(): void;
+  /** Called when a micro-batch of this process has been added. */
   added(watch: RunOptions): Promise<void>;
+  /** Completes the sums with those of the other processes. */
   finish(watch: RunOptions): Promise<void>;
+  /** Frees the memory. Safe to repeat. */
   dispose(): void;
 }
 

@@ -24,12 +24,19 @@ import {
   Variable,
 } from "./tensor.js";
 
+/** A tensor that is read back after each run, and the function that takes its values. */
+interface Received {
+  readonly tensor: Tensor;
+  /** Called with the values. */
+  readonly receive: (values: Data) => void;
+}
+
 /** The nodes recorded by one trace. */
 export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs: Input[] = [];
   /** Tensors that `hostOutput` reads back after each run. */
-  readonly received: { readonly tensor: Tensor; readonly receive: (values: Data) => void }[] = [];
+  readonly received: Received[] = [];
   noGrad = 0;
   scopes: string[] = [];
   stored: FloatStorage = "f32";

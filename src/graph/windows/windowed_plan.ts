@@ -55,7 +55,9 @@ export interface WindowProgress {
 
 /** How a windowed run is watched and stopped. */
 export interface WindowRunOptions {
+  /** Stops between dispatches. */
   readonly signal?: AbortSignal | undefined;
+  /** Called as the GPU completes work. */
   readonly onProgress?: ((progress: WindowProgress) => void) | undefined;
 }
 
