@@ -242,7 +242,7 @@ describe("masa upscale", () => {
       const before = listing();
       const { code, stderr } = await upscale(["--lr", "large.png", "--memory", "1MiB"]);
       expect(code).to.equal(1);
-      expect(stderr).to.match(/^masa upscale: .* does not fit into 1\.0 MiB\. Raise --memory$/m);
+      expect(stderr).to.match(/^masa upscale: .* does not fit into 1 MiB\. Raise --memory$/m);
       expect(listing()).to.deep.equal(before);
     });
   });
