@@ -149,10 +149,8 @@ export class FineMatch implements InParts {
   }
 
   #spec(count: number): PlanSpec {
-    const { lr, ref: _, originX: __, originY: ___, ...given } = this.#node.inputs as Record<string, Tensor>;
     const { window } = this.#node.attributes as FineAttributes;
-    const C = (lr as Tensor).shape[1] as number;
-    if (Object.keys(given).length > 0) throw new Error("matches from outside are not supported in windows");
+    const C = (this.#node.inputs.lr as Tensor).shape[1] as number;
     return {
       key: `${this.#node.order} ${count}`,
       inputs: { lr: [count, C, ...this.#patch], ref: [count, C, ...window] },
